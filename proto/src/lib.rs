@@ -1,0 +1,37 @@
+//! The wire protocol of iocp-chat: what a packet is, what a name and a text are, and what a refusal says.
+//!
+//! `PROTOCOL.md` beside this crate is normative; the crate follows it, and `vectors/` holds both to the
+//! same bytes. Nothing in here blocks, waits or looks at a clock.
+
+mod client_packet;
+mod codec;
+mod error_code;
+pub mod limits;
+mod list;
+mod name;
+mod server_packet;
+mod text;
+mod unicode;
+mod wire;
+
+pub use client_packet::{Broadcast, ClientPacket, Credential, Hello, Login, Logout, Rejection, Whisper, Who};
+pub use codec::{Frame, FrameError, PacketCodec};
+pub use error_code::{Code, ErrorCode};
+pub use limits::Limits;
+pub use list::List;
+pub use name::{NameKey, RoomName, Username};
+pub use server_packet::{
+    Answer, ErrorNotice, Goodbye, HelloAnswer, Joined, LeaveReason, Left, Line, LineHead, Missed, Presence,
+    Receipt, Refusal, ServerPacket, SystemText, Welcome, WhisperReceipt, WhoEntry, WhoPage,
+};
+pub use text::Text;
+pub use wire::{Malformed, Ping, PingPayload, Pong, RequestId, kind};
+
+/// The only protocol version so far; `Hello` carries the one the client speaks.
+pub const VERSION: u16 = 1;
+
+/// The conversation that is a session's own: whispers to it.
+pub const MAILBOX: u64 = 0;
+
+/// The conversation that everyone signed in is a member of.
+pub const LOBBY: u64 = 1;

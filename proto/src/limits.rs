@@ -1,0 +1,68 @@
+//! The limits a server announces in its Hello, so that no client learns one by being cut off.
+
+use serde::{Deserialize, Serialize};
+
+/// Bytes a packet may have before login, header included.
+pub const GUEST_PACKET_BYTES_MAX: u16 = 512;
+/// Bytes a client's packet may have after login, header included.
+pub const CLIENT_PACKET_BYTES_MAX: u16 = 4_096;
+/// Bytes a server's packet may have, header included: what a `u16` counts, less the 4 header bytes that
+/// `LengthDelimitedCodec` adds to a length before it compares.
+pub const SERVER_PACKET_BYTES_MAX: u16 = u16::MAX - 4;
+/// Code points a text may have.
+pub const TEXT_CHARS_MAX: u16 = 1_024;
+/// Bytes of UTF-8 a text may have.
+pub const TEXT_BYTES_MAX: u16 = 3_072;
+/// Code points a name may have, counted in NFC.
+pub const NAME_CHARS_MAX: u16 = 32;
+/// Bytes of UTF-8 a name may have, counted in NFC.
+pub const NAME_BYTES_MAX: u16 = 96;
+/// Bytes a ping may carry.
+pub const PING_BYTES_MAX: u16 = 64;
+/// Entries a page of members may have.
+pub const PAGE_ENTRIES_MAX: u16 = 200;
+/// Bytes of a credential: a password or a later kind.
+pub const CREDENTIAL_BYTES_MAX: usize = 384;
+
+/// Every limit of a server, as its Hello tells it. Times are milliseconds; a rate of 0 means no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limits {
+    /// Bytes of a packet before login, header included.
+    pub guest_packet_bytes: u16,
+    /// Bytes of a client's packet after login, header included.
+    pub client_packet_bytes: u16,
+    /// Bytes of a server's packet, header included.
+    pub server_packet_bytes: u16,
+    /// Code points of a text.
+    pub text_chars: u16,
+    /// Bytes of a text.
+    pub text_bytes: u16,
+    /// Code points of a name, in NFC.
+    pub name_chars: u16,
+    /// Bytes of a name, in NFC.
+    pub name_bytes: u16,
+    /// Bytes of a ping's payload.
+    pub ping_bytes: u16,
+    /// Entries of one Who page.
+    pub page_entries: u16,
+    /// Requests a session may have unanswered; beyond it the server stops reading until answers are taken.
+    pub requests_outstanding: u16,
+    /// Joined and left notices are sent while a conversation has at most this many members.
+    pub notice_members: u32,
+    /// Broadcasts and whispers a second that a session may keep up; 0 means no limit.
+    pub chat_per_second: u32,
+    /// Broadcasts and whispers that a rested session may send at once.
+    pub chat_burst: u32,
+    /// Other requests a second; 0 means no limit.
+    pub other_per_second: u32,
+    /// Other requests that a rested session may send at once.
+    pub other_burst: u32,
+    /// From the connection's start to the login's success.
+    pub login_ms: u32,
+    /// From a packet's first byte to its last.
+    pub packet_ms: u32,
+    /// Silence after which the server pings.
+    pub ping_after_ms: u32,
+    /// Silence after which the server hangs up.
+    pub idle_ms: u32,
+}

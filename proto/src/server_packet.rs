@@ -1,0 +1,394 @@
+//! What a server may send: answers to requests, and notices nobody asked for.
+
+use bytes::BytesMut;
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{Error as _, SeqAccess, Visitor},
+    ser::SerializeTuple,
+};
+use std::{fmt, marker::PhantomData};
+
+use crate::{
+    Code, Limits, List,
+    wire::{Malformed, Ping, Pong, RequestId, decode_body, encode_bounded, kind},
+};
+
+/// A packet from a server. Names and texts are plain strings here: a client takes what it gets and decides
+/// itself what is fit to show.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerPacket {
+    /// Version, limits and features.
+    HelloAnswer(HelloAnswer),
+    /// Welcome, or why not.
+    LoginAnswer(Answer<Welcome>),
+    /// Heard; a goodbye follows.
+    LogoutAnswer(Answer<()>),
+    /// A broadcast's place in the lobby's order.
+    BroadcastAnswer(Answer<Receipt>),
+    /// When a whisper was handed over.
+    WhisperAnswer(Answer<WhisperReceipt>),
+    /// A page of members.
+    WhoAnswer(Answer<WhoPage>),
+    /// Somebody's broadcast.
+    BroadcastLine(Line<String>),
+    /// Somebody's whisper to you.
+    WhisperLine(Line<String>),
+    /// Lines you did not get.
+    Missed(Missed),
+    /// Somebody came in.
+    Joined(Joined<String>),
+    /// Somebody left.
+    Left(Left<String>),
+    /// A line from the operator.
+    SystemText(SystemText<String>),
+    /// Are you there?
+    Ping(Ping),
+    /// I am.
+    Pong(Pong),
+    /// A packet that could not be taken as a request.
+    Error(ErrorNotice),
+    /// The last packet, and why.
+    Goodbye(Goodbye<String>),
+}
+
+/// The answer to a request. On the wire: `id`, `code: u16`, then the outcome's fields when the code is 0,
+/// else `retry_ms: u32`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer<T> {
+    /// The request's own id.
+    pub id: RequestId,
+    /// What was asked for, or why not.
+    pub outcome: Result<T, Refusal>,
+}
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Never [`Code::OK`].
+    pub code: Code,
+    /// Milliseconds after which trying again makes sense; 0 when it does not.
+    pub retry_ms: u32,
+}
+
+/// The answer to a Hello: all of it, whatever the code, so that a client of another version learns which one
+/// to speak.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HelloAnswer {
+    /// The request's own id.
+    pub id: RequestId,
+    /// [`Code::OK`], or 1007 when the version is not spoken.
+    pub code: Code,
+    /// The lowest version spoken.
+    pub version_min: u16,
+    /// The highest version spoken.
+    pub version_max: u16,
+    /// The asked-for features that are granted.
+    pub features: u64,
+    /// 0 "process": acknowledged means accepted in memory. 1 "full": acknowledged means stored.
+    pub durability: u16,
+    /// The server's clock: milliseconds since 1970 UTC.
+    pub time_ms: u64,
+    /// What the server takes and gives.
+    pub limits: Limits,
+}
+
+/// A login that succeeded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The session's number, for people and logs.
+    pub session: u64,
+    /// The name in NFC, as others see it.
+    pub name: String,
+    /// The server's clock: milliseconds since 1970 UTC.
+    pub time_ms: u64,
+    /// A single-use token to resume with; `None` when the server offers no resume.
+    pub resume_token: Option<[u8; 32]>,
+    /// Milliseconds for which a lost session is kept; 0 when it is not.
+    pub grace_ms: u32,
+    /// The session's conversations, each with the place it is joined after.
+    pub conversations: List<Presence>,
+}
+
+/// A place in a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Presence {
+    /// The conversation.
+    pub conversation: u64,
+    /// Which past the sequence numbers belong to.
+    pub epoch: u64,
+    /// The last line before one's own first.
+    pub seq: u64,
+}
+
+/// A broadcast's place in its conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// Which past `seq` belongs to.
+    pub epoch: u64,
+    /// The line's number: 1 or more, growing.
+    pub seq: u64,
+    /// Milliseconds since 1970 UTC.
+    pub time_ms: u64,
+}
+
+/// A whisper was handed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhisperReceipt {
+    /// Milliseconds since 1970 UTC.
+    pub time_ms: u64,
+}
+
+/// A page of a conversation's members, in the order they came in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhoPage {
+    /// All members, on this page or not.
+    pub members: u32,
+    /// The `after` of the next page; 0 when this is the last.
+    pub next: u64,
+    /// This page.
+    pub entries: List<WhoEntry>,
+}
+
+/// A member of a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WhoEntry {
+    /// The member's name.
+    pub name: String,
+    /// 0 here, 1 away, 2 reconnecting.
+    pub state: u16,
+}
+
+/// Where and when a line stands; every line of a conversation begins with one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LineHead {
+    /// The conversation: [`MAILBOX`](crate::MAILBOX) for whispers.
+    pub conversation: u64,
+    /// Which past `seq` belongs to.
+    pub epoch: u64,
+    /// The line's number: 1 or more, growing; no (epoch, seq) names two lines.
+    pub seq: u64,
+    /// Milliseconds since 1970 UTC.
+    pub time_ms: u64,
+}
+
+/// Something said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line<S> {
+    /// Its place.
+    pub head: LineHead,
+    /// Who said it.
+    pub sender: S,
+    /// What was said.
+    pub text: S,
+}
+
+/// Somebody came into a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Joined<S> {
+    /// Its place.
+    pub head: LineHead,
+    /// Who.
+    pub name: S,
+}
+
+/// Somebody left a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left<S> {
+    /// Its place.
+    pub head: LineHead,
+    /// Who.
+    pub name: S,
+    /// Why: a [`LeaveReason`]'s number.
+    pub reason: u16,
+}
+
+/// Why somebody left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub enum LeaveReason {
+    /// By themselves.
+    Quit = 0,
+    /// Their connection broke.
+    Lost = 1,
+    /// Nothing was heard, or nothing was taken, for too long.
+    Timeout = 2,
+    /// Somebody made them.
+    Kicked = 3,
+    /// The same name logged in elsewhere.
+    Replaced = 4,
+    /// They broke the protocol or its limits.
+    Misbehaved = 5,
+}
+
+/// A line from the operator to a conversation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemText<S> {
+    /// Its place.
+    pub head: LineHead,
+    /// What is said.
+    pub text: S,
+}
+
+/// Lines of a conversation that this session will not get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missed {
+    /// The conversation.
+    pub conversation: u64,
+    /// Which past the numbers belong to.
+    pub epoch: u64,
+    /// The first line missed.
+    pub from: u64,
+    /// The last line missed.
+    pub to: u64,
+}
+
+/// A packet that could not be taken as a request: it was skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorNotice {
+    /// The packet's type number.
+    pub kind: u16,
+    /// Its request id, or 0 when none could be read.
+    pub id: u32,
+    /// Why.
+    pub code: Code,
+    /// Milliseconds after which trying again makes sense; 0 when it does not.
+    pub retry_ms: u32,
+}
+
+/// The last packet of a connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Goodbye<S> {
+    /// Why: [`Code::OK`] after a logout.
+    pub code: Code,
+    /// Milliseconds after which connecting again makes sense; 0 when nothing is known of it.
+    pub retry_ms: u32,
+    /// A person's words, or empty.
+    pub text: S,
+}
+
+impl ServerPacket {
+    /// Decodes one packet.
+    pub fn decode(kind: u16, body: &[u8]) -> Result<Self, Malformed> {
+        match kind {
+            kind::HELLO_ANSWER => decode_body(body).map(Self::HelloAnswer),
+            kind::LOGIN_ANSWER => decode_body(body).map(Self::LoginAnswer),
+            kind::LOGOUT_ANSWER => decode_body(body).map(Self::LogoutAnswer),
+            kind::BROADCAST_ANSWER => decode_body(body).map(Self::BroadcastAnswer),
+            kind::WHISPER_ANSWER => decode_body(body).map(Self::WhisperAnswer),
+            kind::WHO_ANSWER => decode_body(body).map(Self::WhoAnswer),
+            kind::BROADCAST_LINE => decode_body(body).map(Self::BroadcastLine),
+            kind::WHISPER_LINE => decode_body(body).map(Self::WhisperLine),
+            kind::MISSED => decode_body(body).map(Self::Missed),
+            kind::JOINED => decode_body(body).map(Self::Joined),
+            kind::LEFT => decode_body(body).map(Self::Left),
+            kind::SYSTEM_TEXT => decode_body(body).map(Self::SystemText),
+            kind::PING => decode_body(body).map(Self::Ping),
+            kind::PONG => decode_body(body).map(Self::Pong),
+            kind::ERROR => decode_body(body).map(Self::Error),
+            kind::GOODBYE => decode_body(body).map(Self::Goodbye),
+            _ => Err(Malformed::UnknownType),
+        }
+    }
+
+    /// Appends the packet, header and all. All a server puts into a packet is bounded, pages by
+    /// [`WhoPage`]'s 200 entries.
+    pub fn encode(&self, out: &mut BytesMut) {
+        match self {
+            Self::HelloAnswer(body) => encode_bounded(kind::HELLO_ANSWER, body, out),
+            Self::LoginAnswer(body) => encode_bounded(kind::LOGIN_ANSWER, body, out),
+            Self::LogoutAnswer(body) => encode_bounded(kind::LOGOUT_ANSWER, body, out),
+            Self::BroadcastAnswer(body) => encode_bounded(kind::BROADCAST_ANSWER, body, out),
+            Self::WhisperAnswer(body) => encode_bounded(kind::WHISPER_ANSWER, body, out),
+            Self::WhoAnswer(body) => encode_bounded(kind::WHO_ANSWER, body, out),
+            Self::BroadcastLine(body) => encode_bounded(kind::BROADCAST_LINE, body, out),
+            Self::WhisperLine(body) => encode_bounded(kind::WHISPER_LINE, body, out),
+            Self::Missed(body) => encode_bounded(kind::MISSED, body, out),
+            Self::Joined(body) => encode_bounded(kind::JOINED, body, out),
+            Self::Left(body) => encode_bounded(kind::LEFT, body, out),
+            Self::SystemText(body) => encode_bounded(kind::SYSTEM_TEXT, body, out),
+            Self::Ping(body) => encode_bounded(kind::PING, body, out),
+            Self::Pong(body) => encode_bounded(kind::PONG, body, out),
+            Self::Error(body) => encode_bounded(kind::ERROR, body, out),
+            Self::Goodbye(body) => encode_bounded(kind::GOODBYE, body, out),
+        }
+    }
+}
+
+impl<S: Serialize> Line<S> {
+    /// Appends the line as a broadcast's packet, without a copy of its parts: the hot path.
+    pub fn encode_broadcast(&self, out: &mut BytesMut) {
+        encode_bounded(kind::BROADCAST_LINE, self, out);
+    }
+
+    /// Appends the line as a whisper's packet.
+    pub fn encode_whisper(&self, out: &mut BytesMut) {
+        encode_bounded(kind::WHISPER_LINE, self, out);
+    }
+}
+
+impl<S: Serialize> Joined<S> {
+    /// Appends the packet.
+    pub fn encode(&self, out: &mut BytesMut) {
+        encode_bounded(kind::JOINED, self, out);
+    }
+}
+
+impl<S: Serialize> Left<S> {
+    /// Appends the packet.
+    pub fn encode(&self, out: &mut BytesMut) {
+        encode_bounded(kind::LEFT, self, out);
+    }
+}
+
+impl<S: Serialize> SystemText<S> {
+    /// Appends the packet.
+    pub fn encode(&self, out: &mut BytesMut) {
+        encode_bounded(kind::SYSTEM_TEXT, self, out);
+    }
+}
+
+impl<T: Serialize> Serialize for Answer<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_tuple(3)?;
+        fields.serialize_element(&self.id)?;
+        match &self.outcome {
+            Ok(value) => {
+                fields.serialize_element(&Code::OK)?;
+                fields.serialize_element(value)?;
+            }
+            Err(refusal) => {
+                fields.serialize_element(&refusal.code)?;
+                fields.serialize_element(&refusal.retry_ms)?;
+            }
+        }
+        fields.end()
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Answer<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
+            type Value = Answer<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an answer")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut fields: A) -> Result<Answer<T>, A::Error> {
+                let short = || A::Error::custom("the answer ends early");
+                let id = fields.next_element()?.ok_or_else(short)?;
+                let code: Code = fields.next_element()?.ok_or_else(short)?;
+                let outcome = if code == Code::OK {
+                    Ok(fields.next_element()?.ok_or_else(short)?)
+                } else {
+                    Err(Refusal { code, retry_ms: fields.next_element()?.ok_or_else(short)? })
+                };
+                Ok(Answer { id, outcome })
+            }
+        }
+
+        deserializer.deserialize_tuple(3, Fields(PhantomData))
+    }
+}

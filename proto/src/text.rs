@@ -1,0 +1,175 @@
+//! What a text may hold: refused or taken whole, never cut and never changed.
+
+use std::{fmt, sync::Arc};
+
+use serde::{Serialize, Serializer};
+
+use crate::{
+    ErrorCode,
+    limits::{TEXT_BYTES_MAX, TEXT_CHARS_MAX},
+    unicode::{Marks, is_invisible, is_noncharacter},
+};
+
+/// Marks that one base character of a text may carry; beyond it a line would paint over its neighbours.
+const MARKS_MAX: u32 = 8;
+
+/// What a person says: 1 to 1,024 code points, at most 3,072 bytes, at least one of them visible. Byte for byte
+/// what was sent. Cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Text(Arc<str>);
+
+impl Text {
+    /// The only way in. Refuses with [`ErrorCode::TextTooLong`], [`ErrorCode::TextForbidden`] (control
+    /// characters but newline and tab, bidi overrides, embeddings and isolates that are not closed, tags,
+    /// noncharacters, more than 8 marks on one base) or [`ErrorCode::TextEmpty`] (nothing visible).
+    pub fn parse(text: &str) -> Result<Self, ErrorCode> {
+        let mut chars = 0;
+        let mut visible = false;
+        let mut marks = Marks::at_most(MARKS_MAX);
+        let mut bidi = Bidi::default();
+        if text.len() > TEXT_BYTES_MAX.into() {
+            return Err(ErrorCode::TextTooLong);
+        }
+        for c in text.chars() {
+            chars += 1;
+            if chars > TEXT_CHARS_MAX {
+                return Err(ErrorCode::TextTooLong);
+            }
+            visible |= !(c.is_whitespace() || c == BRAILLE_BLANK || is_invisible(c));
+            if is_forbidden(c) || !marks.push(c) || !bidi.push(c) {
+                return Err(ErrorCode::TextForbidden);
+            }
+        }
+        match (visible, bidi.is_closed()) {
+            (false, _) => Err(ErrorCode::TextEmpty),
+            (true, false) => Err(ErrorCode::TextForbidden),
+            (true, true) => Ok(Self(text.into())),
+        }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Not white space to Unicode, but nothing to see.
+const BRAILLE_BLANK: char = '\u{2800}';
+
+fn is_forbidden(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\n' | '\t'))
+        || matches!(c, '\u{202d}' | '\u{202e}' | '\u{e0000}'..='\u{e007f}')
+        || is_noncharacter(c)
+}
+
+/// Open embeddings and isolates (UAX #9); an unclosed one would reorder what is shown after the text.
+#[derive(Default)]
+struct Bidi {
+    embeddings: u32,
+    isolates: u32,
+}
+
+impl Bidi {
+    /// Takes the next character; false when it closes what was never opened.
+    fn push(&mut self, c: char) -> bool {
+        let (open, step) = match c {
+            '\u{202a}' | '\u{202b}' => (&mut self.embeddings, 1),
+            '\u{202c}' => (&mut self.embeddings, -1),
+            '\u{2066}'..='\u{2068}' => (&mut self.isolates, 1),
+            '\u{2069}' => (&mut self.isolates, -1),
+            _ => return true,
+        };
+        open.checked_add_signed(step).map(|now| *open = now).is_some()
+    }
+
+    fn is_closed(&self) -> bool {
+        self.embeddings == 0 && self.isolates == 0
+    }
+}
+
+impl fmt::Debug for Text {
+    /// Its length only: what people say does not belong in a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Text({} bytes)", self.0.len())
+    }
+}
+
+impl AsRef<str> for Text {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_script_passes_byte_identical() {
+        for text in [
+            "안녕하세요, 여러분!",
+            "السلام عليكم",
+            "שלום עולם",
+            "नमस्ते क्\u{200d}ष",
+            "สวัสดีครับ",
+            "👨\u{200d}👩\u{200d}👧\u{200d}👦 🇰🇷",
+            "é e\u{301}",
+            "a\u{2067}שלום\u{2069}b",
+            "tab\tand\nnewline",
+            "{} %s%n ${jndi:x} '; DROP TABLE users",
+        ] {
+            assert_eq!(Text::parse(text).map(|parsed| parsed.as_str() == text), Ok(true), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_shows_nothing_is_empty() {
+        for text in ["", " \t\n", "\u{200b}\u{feff}", "\u{3164}", "\u{2800}", "\u{2003}\u{200d}"] {
+            assert_eq!(Text::parse(text), Err(ErrorCode::TextEmpty), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn limits_are_exact_and_nothing_is_cut() {
+        assert!(Text::parse(&"a".repeat(1024)).is_ok());
+        assert_eq!(Text::parse(&"a".repeat(1025)), Err(ErrorCode::TextTooLong));
+        assert!(Text::parse(&"가".repeat(1024)).is_ok());
+        assert_eq!(
+            Text::parse(&format!("{}👍", "가".repeat(1023))),
+            Err(ErrorCode::TextTooLong),
+            "3,073 bytes"
+        );
+    }
+
+    #[test]
+    fn what_would_act_on_a_terminal_or_reorder_others_is_forbidden() {
+        for text in [
+            "a\0b",
+            "\u{7f}",
+            "\u{9b}2J",
+            "\u{1b}[2J",
+            "a\rb",
+            "a\u{202e}b",
+            "a\u{202d}b",
+            "a\u{2066}b",
+            "a\u{2069}b",
+            "a\u{202a}b",
+            "a\u{202c}b",
+            "\u{fffe}",
+            "\u{fdd0}x",
+            "x\u{e0041}",
+            "\u{1ffff}",
+        ] {
+            assert_eq!(Text::parse(text), Err(ErrorCode::TextForbidden), "{text:?}");
+        }
+        assert!(Text::parse(&format!("a{}", "\u{301}".repeat(8))).is_ok());
+        assert_eq!(Text::parse(&format!("a{}", "\u{301}".repeat(9))), Err(ErrorCode::TextForbidden));
+    }
+}

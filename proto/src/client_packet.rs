@@ -226,7 +226,7 @@ impl RawCredential<'_> {
         match (self.kind, self.bytes) {
             (0, []) => Ok(Credential::None),
             (0, _) | (1, []) => Err(ErrorCode::MalformedBody),
-            (_, bytes) if bytes.len() > CREDENTIAL_BYTES_MAX => Err(ErrorCode::MalformedBody),
+            (_, bytes) if bytes.len() > CREDENTIAL_BYTES_MAX.into() => Err(ErrorCode::MalformedBody),
             (1, bytes) => Ok(Credential::Password(bytes.into())),
             (kind, _) => Ok(Credential::Other(kind)),
         }

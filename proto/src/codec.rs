@@ -4,8 +4,6 @@ use bytes::BytesMut;
 use thiserror::Error;
 use tokio_util::codec::{Decoder, LengthDelimitedCodec};
 
-use crate::ErrorCode;
-
 /// Bytes of the header: `size: u16 LE`, then `type: u16 LE`.
 pub(crate) const HEADER_BYTES: usize = 4;
 
@@ -32,18 +30,6 @@ pub enum FrameError {
     Io(#[from] std::io::Error),
 }
 
-impl FrameError {
-    /// What the peer hears. `None`: it is gone.
-    #[must_use]
-    pub fn error_code(&self) -> Option<ErrorCode> {
-        match self {
-            Self::Malformed => Some(ErrorCode::MalformedFrame),
-            Self::TooLarge => Some(ErrorCode::FrameTooLarge),
-            Self::Io(_) => None,
-        }
-    }
-}
-
 /// Cuts a byte stream into [`Frame`]s. Partial packets live in the caller's buffer, never in here.
 #[derive(Debug)]
 pub struct PacketCodec {
@@ -61,7 +47,7 @@ impl PacketCodec {
             .length_field_type::<u16>()
             // The size counts the header, and the whole header is skipped: so sizes 0 to 3 underflow and are
             // refused there, before a byte of body is waited for.
-            .length_adjustment(-(HEADER_BYTES as isize))
+            .length_adjustment(-HEADER_BYTES.cast_signed())
             .num_skip(HEADER_BYTES)
             .new_codec();
         lengths.set_max_frame_length(packet_bytes_max.into());
@@ -71,6 +57,12 @@ impl PacketCodec {
     /// Changes the limit, for packets whose header has not been read yet.
     pub fn set_packet_bytes_max(&mut self, bytes: u16) {
         self.lengths.set_max_frame_length(bytes.into());
+    }
+
+    /// Header bytes already taken out of the buffer, of a packet whose body is still arriving: 0 or 4.
+    #[must_use]
+    pub fn header_bytes_taken(&self) -> usize {
+        if self.kind.is_some() { HEADER_BYTES } else { 0 }
     }
 }
 

@@ -3,10 +3,12 @@
 //! `PROTOCOL.md` beside this crate is normative; the crate follows it, and `vectors/` holds both to the
 //! same bytes. Nothing in here blocks, waits or looks at a clock.
 
+mod answer;
 mod client_packet;
 mod codec;
 mod error_code;
 pub mod limits;
+mod line;
 mod list;
 mod name;
 mod server_packet;
@@ -14,15 +16,17 @@ mod text;
 mod unicode;
 mod wire;
 
+pub use answer::{Answer, Refusal};
 pub use client_packet::{Broadcast, ClientPacket, Credential, Hello, Login, Logout, Rejection, Whisper, Who};
 pub use codec::{Frame, FrameError, PacketCodec};
 pub use error_code::{Code, ErrorCode};
 pub use limits::Limits;
+pub use line::{Joined, LeaveReason, Left, Line, LineHead, Missed, SystemText};
 pub use list::List;
 pub use name::{NameKey, RoomName, Username};
 pub use server_packet::{
-    Answer, ErrorNotice, Goodbye, HelloAnswer, Joined, LeaveReason, Left, Line, LineHead, Missed, Presence,
-    Receipt, Refusal, ServerPacket, SystemText, Welcome, WhisperReceipt, WhoEntry, WhoPage,
+    ErrorNotice, Goodbye, HelloAnswer, Presence, Receipt, ServerPacket, Welcome, WhisperReceipt, WhoEntry,
+    WhoPage,
 };
 pub use text::Text;
 pub use wire::{Malformed, Ping, PingPayload, Pong, RequestId, kind};

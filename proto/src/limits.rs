@@ -22,7 +22,13 @@ pub const PING_BYTES_MAX: u16 = 64;
 /// Entries a page of members may have.
 pub const PAGE_ENTRIES_MAX: u16 = 200;
 /// Bytes of a credential: a password or a later kind.
-pub const CREDENTIAL_BYTES_MAX: usize = 384;
+pub const CREDENTIAL_BYTES_MAX: u16 = 384;
+/// Packets a rested connection may send at once before login; one more each second.
+pub const GUEST_PACKETS_MAX: u16 = 10;
+/// Refusals before login after which the connection ends.
+pub const GUEST_REFUSALS_MAX: u16 = 3;
+/// The score of refusals within 60 seconds after login that ends the connection.
+pub const REFUSAL_SCORE_MAX: u16 = 20;
 
 /// Every limit of a server, as its Hello tells it. Times are milliseconds; a rate of 0 means no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,4 +71,14 @@ pub struct Limits {
     pub ping_after_ms: u32,
     /// Silence after which the server hangs up.
     pub idle_ms: u32,
+    /// How long the client may take no bytes while the server has some to send.
+    pub write_ms: u32,
+    /// Packets a rested connection may send at once before login; one more each second.
+    pub guest_packets: u16,
+    /// Refusals before login after which the connection ends.
+    pub guest_refusals: u16,
+    /// The score of refusals within 60 seconds after login that ends the connection.
+    pub refusal_score: u16,
+    /// Bytes of a credential.
+    pub credential_bytes: u16,
 }

@@ -1,15 +1,11 @@
 //! What a server may send: answers to requests, and notices nobody asked for.
 
-use bytes::BytesMut;
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{Error as _, SeqAccess, Visitor},
-    ser::SerializeTuple,
-};
-use std::{fmt, marker::PhantomData};
+use bytes::{Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    Code, Limits, List,
+    Answer, Code, Joined, Left, Limits, Line, List, Missed, SystemText,
+    line::borrowed,
     wire::{Malformed, Ping, Pong, RequestId, decode_body, encode_bounded, kind},
 };
 
@@ -51,25 +47,6 @@ pub enum ServerPacket {
     Goodbye(Goodbye<String>),
 }
 
-/// The answer to a request. On the wire: `id`, `code: u16`, then the outcome's fields when the code is 0,
-/// else `retry_ms: u32`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer<T> {
-    /// The request's own id.
-    pub id: RequestId,
-    /// What was asked for, or why not.
-    pub outcome: Result<T, Refusal>,
-}
-
-/// Why a request is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Never [`Code::OK`].
-    pub code: Code,
-    /// Milliseconds after which trying again makes sense; 0 when it does not.
-    pub retry_ms: u32,
-}
-
 /// The answer to a Hello: all of it, whatever the code, so that a client of another version learns which one
 /// to speak.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,6 +75,7 @@ pub struct Welcome {
     /// The session's number, for people and logs.
     pub session: u64,
     /// The name in NFC, as others see it.
+    #[serde(deserialize_with = "borrowed")]
     pub name: String,
     /// The server's clock: milliseconds since 1970 UTC.
     pub time_ms: u64,
@@ -153,93 +131,10 @@ pub struct WhoPage {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WhoEntry {
     /// The member's name.
+    #[serde(deserialize_with = "borrowed")]
     pub name: String,
     /// 0 here, 1 away, 2 reconnecting.
     pub state: u16,
-}
-
-/// Where and when a line stands; every line of a conversation begins with one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LineHead {
-    /// The conversation: [`MAILBOX`](crate::MAILBOX) for whispers.
-    pub conversation: u64,
-    /// Which past `seq` belongs to.
-    pub epoch: u64,
-    /// The line's number: 1 or more, growing; no (epoch, seq) names two lines.
-    pub seq: u64,
-    /// Milliseconds since 1970 UTC.
-    pub time_ms: u64,
-}
-
-/// Something said.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line<S> {
-    /// Its place.
-    pub head: LineHead,
-    /// Who said it.
-    pub sender: S,
-    /// What was said.
-    pub text: S,
-}
-
-/// Somebody came into a conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Joined<S> {
-    /// Its place.
-    pub head: LineHead,
-    /// Who.
-    pub name: S,
-}
-
-/// Somebody left a conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Left<S> {
-    /// Its place.
-    pub head: LineHead,
-    /// Who.
-    pub name: S,
-    /// Why: a [`LeaveReason`]'s number.
-    pub reason: u16,
-}
-
-/// Why somebody left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u16)]
-pub enum LeaveReason {
-    /// By themselves.
-    Quit = 0,
-    /// Their connection broke.
-    Lost = 1,
-    /// Nothing was heard, or nothing was taken, for too long.
-    Timeout = 2,
-    /// Somebody made them.
-    Kicked = 3,
-    /// The same name logged in elsewhere.
-    Replaced = 4,
-    /// They broke the protocol or its limits.
-    Misbehaved = 5,
-}
-
-/// A line from the operator to a conversation.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SystemText<S> {
-    /// Its place.
-    pub head: LineHead,
-    /// What is said.
-    pub text: S,
-}
-
-/// Lines of a conversation that this session will not get.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Missed {
-    /// The conversation.
-    pub conversation: u64,
-    /// Which past the numbers belong to.
-    pub epoch: u64,
-    /// The first line missed.
-    pub from: u64,
-    /// The last line missed.
-    pub to: u64,
 }
 
 /// A packet that could not be taken as a request: it was skipped.
@@ -257,12 +152,14 @@ pub struct ErrorNotice {
 
 /// The last packet of a connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(deserialize = "S: From<&'de str>"))]
 pub struct Goodbye<S> {
     /// Why: [`Code::OK`] after a logout.
     pub code: Code,
     /// Milliseconds after which connecting again makes sense; 0 when nothing is known of it.
     pub retry_ms: u32,
     /// A person's words, or empty.
+    #[serde(deserialize_with = "borrowed")]
     pub text: S,
 }
 
@@ -290,6 +187,14 @@ impl ServerPacket {
         }
     }
 
+    /// The packet by itself.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        let mut out = BytesMut::with_capacity(64);
+        self.encode(&mut out);
+        out.freeze()
+    }
+
     /// Appends the packet, header and all. All a server puts into a packet is bounded, pages by
     /// [`WhoPage`]'s 200 entries.
     pub fn encode(&self, out: &mut BytesMut) {
@@ -311,84 +216,5 @@ impl ServerPacket {
             Self::Error(body) => encode_bounded(kind::ERROR, body, out),
             Self::Goodbye(body) => encode_bounded(kind::GOODBYE, body, out),
         }
-    }
-}
-
-impl<S: Serialize> Line<S> {
-    /// Appends the line as a broadcast's packet, without a copy of its parts: the hot path.
-    pub fn encode_broadcast(&self, out: &mut BytesMut) {
-        encode_bounded(kind::BROADCAST_LINE, self, out);
-    }
-
-    /// Appends the line as a whisper's packet.
-    pub fn encode_whisper(&self, out: &mut BytesMut) {
-        encode_bounded(kind::WHISPER_LINE, self, out);
-    }
-}
-
-impl<S: Serialize> Joined<S> {
-    /// Appends the packet.
-    pub fn encode(&self, out: &mut BytesMut) {
-        encode_bounded(kind::JOINED, self, out);
-    }
-}
-
-impl<S: Serialize> Left<S> {
-    /// Appends the packet.
-    pub fn encode(&self, out: &mut BytesMut) {
-        encode_bounded(kind::LEFT, self, out);
-    }
-}
-
-impl<S: Serialize> SystemText<S> {
-    /// Appends the packet.
-    pub fn encode(&self, out: &mut BytesMut) {
-        encode_bounded(kind::SYSTEM_TEXT, self, out);
-    }
-}
-
-impl<T: Serialize> Serialize for Answer<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut fields = serializer.serialize_tuple(3)?;
-        fields.serialize_element(&self.id)?;
-        match &self.outcome {
-            Ok(value) => {
-                fields.serialize_element(&Code::OK)?;
-                fields.serialize_element(value)?;
-            }
-            Err(refusal) => {
-                fields.serialize_element(&refusal.code)?;
-                fields.serialize_element(&refusal.retry_ms)?;
-            }
-        }
-        fields.end()
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Answer<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
-            type Value = Answer<T>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an answer")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut fields: A) -> Result<Answer<T>, A::Error> {
-                let short = || A::Error::custom("the answer ends early");
-                let id = fields.next_element()?.ok_or_else(short)?;
-                let code: Code = fields.next_element()?.ok_or_else(short)?;
-                let outcome = if code == Code::OK {
-                    Ok(fields.next_element()?.ok_or_else(short)?)
-                } else {
-                    Err(Refusal { code, retry_ms: fields.next_element()?.ok_or_else(short)? })
-                };
-                Ok(Answer { id, outcome })
-            }
-        }
-
-        deserializer.deserialize_tuple(3, Fields(PhantomData))
     }
 }

@@ -9,7 +9,7 @@ use bytes::{BufMut, BytesMut};
 use serde::{Deserialize, Serialize, de::Error as _};
 use thiserror::Error;
 
-use crate::{ErrorCode, codec::HEADER_BYTES, limits};
+use crate::{ErrorCode, limits};
 
 /// What a request is answered by: chosen by the client, never 0 (an [`ErrorNotice`](crate::ErrorNotice) uses 0
 /// for "no request could be read").
@@ -146,9 +146,14 @@ pub struct Pong {
     pub payload: PingPayload,
 }
 
+/// What the decoder may count for one body. It counts 8 for each `u64`, even one that takes a single byte: with a
+/// packet's own bytes as its limit, long but legal packets would not decode.
+const DECODE_BYTES_MAX: usize = 8 * limits::SERVER_PACKET_BYTES_MAX as usize;
+
 /// Little-endian, variable-length integers, and never more than a packet can hold.
-fn encoding() -> config::Configuration<config::LittleEndian, config::Varint, config::Limit<65_535>> {
-    config::standard().with_limit::<65_535>()
+fn encoding() -> config::Configuration<config::LittleEndian, config::Varint, config::Limit<DECODE_BYTES_MAX>>
+{
+    config::standard().with_limit::<DECODE_BYTES_MAX>()
 }
 
 /// Appends one whole packet to `out`, which is left as it was if the packet would be larger than a packet can be.
@@ -177,23 +182,28 @@ pub(crate) fn encode_packet(kind: u16, body: &impl Serialize, out: &mut BytesMut
 
 /// The packet of a server that is known to fit, because all it is made of is bounded.
 pub(crate) fn encode_bounded(kind: u16, body: &impl Serialize, out: &mut BytesMut) {
-    debug_assert!(HEADER_BYTES == 4);
     encode_packet(kind, body, out).expect("bounded fields fit a packet");
 }
 
 /// Decodes a body that must be exactly one value in its one encoding.
 pub(crate) fn decode_body<'a, T: Deserialize<'a> + Serialize>(body: &'a [u8]) -> Result<T, Malformed> {
+    let (value, used) = decode_first(body)?;
+    if used < body.len() { Err(Malformed::Trailing) } else { Ok(value) }
+}
+
+/// The value that a body begins with, in its one encoding, and how many bytes it takes.
+fn decode_first<'a, T: Deserialize<'a> + Serialize>(body: &'a [u8]) -> Result<(T, usize), Malformed> {
     let (value, used): (T, usize) = bincode::serde::borrow_decode_from_slice(body, encoding())
         .map_err(|_: DecodeError| Malformed::Body)?;
     // A longer form of a small number decodes too; encoding again is how it is noticed.
     bincode::serde::encode_into_writer(&value, Expect(&body[..used]), encoding())
         .map_err(|_| Malformed::Body)?;
-    if used < body.len() { Err(Malformed::Trailing) } else { Ok(value) }
+    Ok((value, used))
 }
 
 /// The request id at the start of a body that may be malformed after it.
 pub(crate) fn request_id(body: &[u8]) -> Option<RequestId> {
-    bincode::serde::borrow_decode_from_slice(body, encoding()).ok().map(|(id, _)| id)
+    decode_first(body).ok().map(|(id, _)| id)
 }
 
 struct Append<'a>(&'a mut BytesMut);

@@ -1,0 +1,122 @@
+//! Packets as the fields that `PROTOCOL.md` names, in the JSON of the vectors.
+
+use chat_proto::{Answer, ClientPacket, Credential, LineHead, ServerPacket};
+use serde_json::{Map, Value, json};
+
+pub fn to_hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a string takes all");
+        hex
+    })
+}
+
+/// A `u64` as the schema has it: beyond what every JSON reader holds exactly, a string.
+fn wide(number: u64) -> Value {
+    if number < 1 << 53 { json!(number) } else { json!(number.to_string()) }
+}
+
+pub fn client_fields(packet: &ClientPacket) -> Value {
+    match packet {
+        ClientPacket::Hello(p) => json!({ "id": p.id, "version": p.version, "features": wide(p.features) }),
+        ClientPacket::Login(p) => {
+            let (kind, bytes): (u16, &[u8]) = match &p.credential {
+                Credential::None => (0, &[]),
+                Credential::Password(bytes) => (1, bytes),
+                Credential::Other(kind) => (*kind, &[]),
+            };
+            let credential = json!({ "kind": kind, "bytes": to_hex(bytes) });
+            json!({ "id": p.id, "name": p.name.as_str(), "credential": credential })
+        }
+        ClientPacket::Logout(p) => json!({ "id": p.id }),
+        ClientPacket::Broadcast(p) => {
+            json!({ "id": p.id, "message_id": wide(p.message_id), "text": p.text.as_str() })
+        }
+        ClientPacket::Whisper(p) => json!({
+            "id": p.id, "message_id": wide(p.message_id), "to": p.to.as_str(), "text": p.text.as_str(),
+        }),
+        ClientPacket::Who(p) => json!({
+            "id": p.id, "conversation": wide(p.conversation), "after": wide(p.after), "limit": p.limit,
+        }),
+        ClientPacket::Ping(p) => json!({ "payload": to_hex(p.payload.as_bytes()) }),
+        ClientPacket::Pong(p) => json!({ "payload": to_hex(p.payload.as_bytes()) }),
+    }
+}
+
+pub fn server_fields(packet: &ServerPacket) -> Value {
+    match packet {
+        ServerPacket::HelloAnswer(p) => json!({
+            "id": p.id, "code": p.code.0, "version_min": p.version_min, "version_max": p.version_max,
+            "features": wide(p.features), "durability": p.durability, "time_ms": wide(p.time_ms),
+            // Its fields are named as in the specification, and none is wider than 32 bits.
+            "limits": p.limits,
+        }),
+        ServerPacket::LoginAnswer(answer) => answer_fields(answer, |p| {
+            let conversations: Vec<_> = p
+                .conversations
+                .0
+                .iter()
+                .map(|c| json!({ "conversation": wide(c.conversation), "epoch": wide(c.epoch), "seq": wide(c.seq) }))
+                .collect();
+            json!({
+                "session": wide(p.session), "name": p.name, "time_ms": wide(p.time_ms),
+                "resume_token": p.resume_token.map(|token| to_hex(&token)), "grace_ms": p.grace_ms,
+                "conversations": conversations,
+            })
+        }),
+        ServerPacket::LogoutAnswer(answer) => answer_fields(answer, |()| json!({})),
+        ServerPacket::BroadcastAnswer(answer) => answer_fields(
+            answer,
+            |p| json!({ "epoch": wide(p.epoch), "seq": wide(p.seq), "time_ms": wide(p.time_ms) }),
+        ),
+        ServerPacket::WhisperAnswer(answer) => {
+            answer_fields(answer, |p| json!({ "time_ms": wide(p.time_ms) }))
+        }
+        ServerPacket::WhoAnswer(answer) => answer_fields(answer, |p| {
+            let entries: Vec<_> =
+                p.entries.0.iter().map(|entry| json!({ "name": entry.name, "state": entry.state })).collect();
+            json!({ "members": p.members, "next": wide(p.next), "entries": entries })
+        }),
+        ServerPacket::BroadcastLine(p) | ServerPacket::WhisperLine(p) => {
+            at(&p.head, json!({ "sender": p.sender, "text": p.text }))
+        }
+        ServerPacket::Missed(p) => json!({
+            "conversation": wide(p.conversation), "epoch": wide(p.epoch), "from": wide(p.from), "to": wide(p.to),
+        }),
+        ServerPacket::Joined(p) => at(&p.head, json!({ "name": p.name })),
+        ServerPacket::Left(p) => at(&p.head, json!({ "name": p.name, "reason": p.reason })),
+        ServerPacket::SystemText(p) => at(&p.head, json!({ "text": p.text })),
+        ServerPacket::Ping(p) => json!({ "payload": to_hex(p.payload.as_bytes()) }),
+        ServerPacket::Pong(p) => json!({ "payload": to_hex(p.payload.as_bytes()) }),
+        ServerPacket::Error(p) => {
+            json!({ "kind": p.kind, "id": p.id, "code": p.code.0, "retry_ms": p.retry_ms })
+        }
+        ServerPacket::Goodbye(p) => json!({ "code": p.code.0, "retry_ms": p.retry_ms, "text": p.text }),
+    }
+}
+
+fn answer_fields<T>(answer: &Answer<T>, fields: impl Fn(&T) -> Value) -> Value {
+    match &answer.outcome {
+        Ok(value) => joined(json!({ "id": answer.id, "code": 0 }), fields(value)),
+        Err(refusal) => json!({ "id": answer.id, "code": refusal.code.0, "retry_ms": refusal.retry_ms }),
+    }
+}
+
+fn at(head: &LineHead, fields: Value) -> Value {
+    let place = json!({
+        "conversation": wide(head.conversation), "epoch": wide(head.epoch), "seq": wide(head.seq),
+        "time_ms": wide(head.time_ms),
+    });
+    joined(place, fields)
+}
+
+fn joined(one: Value, other: Value) -> Value {
+    let all: Map<String, Value> = [one, other]
+        .into_iter()
+        .flat_map(|part| match part {
+            Value::Object(fields) => fields,
+            other => panic!("{other} has no fields"),
+        })
+        .collect();
+    Value::Object(all)
+}

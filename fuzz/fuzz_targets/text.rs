@@ -1,0 +1,15 @@
+//! A text that is taken is unchanged, within its limits, and has nothing a terminal would act on.
+#![no_main]
+
+use chat_proto::{Text, limits};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|raw: &str| {
+    let Ok(text) = Text::parse(raw) else { return };
+    assert_eq!(text.as_str(), raw);
+    assert!(raw.len() <= limits::TEXT_BYTES_MAX.into());
+    assert!((1..=limits::TEXT_CHARS_MAX.into()).contains(&raw.chars().count()));
+    assert!(!raw.chars().any(|c| c.is_control() && c != '\n' && c != '\t'));
+    assert!(!raw.contains(['\u{202d}', '\u{202e}']));
+    assert_eq!(raw.matches(['\u{202a}', '\u{202b}']).count(), raw.matches('\u{202c}').count());
+});

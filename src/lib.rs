@@ -1,1 +1,18 @@
+//! iocp-chat: a self-hosted chat server and its netcat-style client.
+//!
+//! Folders are floors; code uses the floors below its own and never looks up:
+//!
+//! ```text
+//! main -> server -> net -> session -> room -> proto        client -> proto
+//! config, metrics: plain data, used by any floor, using none        platform: the few unsafe system calls
+//! ```
 
+pub mod client;
+pub mod config;
+pub mod metrics;
+pub mod net;
+pub mod platform;
+pub mod room;
+pub mod server;
+pub mod session;
+pub mod stop;

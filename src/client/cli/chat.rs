@@ -1,0 +1,196 @@
+//! A session from its welcome to its end: talks, listens, and leaves.
+
+use std::{
+    future::pending,
+    io,
+    num::NonZeroU64,
+    pin::Pin,
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use tokio::{sync::mpsc, time::timeout};
+
+use super::{
+    args::{Args, Eof},
+    exit::Exit,
+    input::{Input, read_lines},
+    json,
+    output::Output,
+    outside::{Outside, signalled},
+    show::{Shown, Style},
+    talk::{End, Talker, Tally},
+    terminal::{self, LineEditor},
+    words::Lang,
+};
+use crate::client::{Error, Event, Events, Session};
+
+/// Lines read ahead of what is sent. Full: the input waits.
+const INPUTS_MAX: usize = 64;
+/// How long a logout may take when there is time for it.
+const LEAVE: Duration = Duration::from_secs(5);
+/// How long a logout may take when the user wants to be gone.
+const LEAVE_AT_ONCE: Duration = Duration::from_secs(1);
+
+/// All that a conversation on a terminal or in a pipe needs.
+pub struct Chat<'a> {
+    pub args: &'a Args,
+    pub lang: Lang,
+    pub output: &'a Output,
+    pub outside: &'a Outside,
+    pub session: &'a Session,
+    pub tally: &'a Tally,
+}
+
+enum Ending {
+    /// All is said.
+    Said,
+    /// `-C` messages were received, or nobody reads them any more.
+    Enough,
+    /// The connection ended.
+    Over(Error),
+    /// The user or the time wants it.
+    Outside(Exit),
+}
+
+impl Chat<'_> {
+    /// Runs until there is a reason to end, and ends in the way that fits it.
+    pub async fn run(&self, events: Events) -> io::Result<Exit> {
+        self.tell_welcome().await;
+        let (inputs, mut lines) = mpsc::channel(INPUTS_MAX);
+        self.start_input(inputs).await?;
+        let mut listening = Box::pin(self.listen(events));
+        let ending = tokio::select! {
+            biased;
+            exit = self.outside.ends() => Ending::Outside(exit),
+            () = self.output.reader_gone() => Ending::Enough,
+            // First, so that an answer counts that came just before the end.
+            () = self.talk(&mut lines) => Ending::Said,
+            ending = &mut listening => ending,
+        };
+        // An editor that waits to hand over a line shall not wait for ever.
+        drop(lines);
+        Ok(self.leave(ending, listening).await)
+    }
+
+    async fn tell_welcome(&self) {
+        let (server, welcome) = (self.session.server(), self.session.welcome());
+        self.output.notice(self.lang.welcome(&welcome.name, &self.args.server.to_string())).await;
+        self.output.detail(format!("session {}, {:?}", welcome.session, server.limits)).await;
+    }
+
+    async fn start_input(&self, inputs: mpsc::Sender<Input>) -> io::Result<()> {
+        if terminal::is_interactive() {
+            let lines = inputs.clone();
+            let take = move |input| lines.blocking_send(input).is_ok();
+            if let Ok(editor) = LineEditor::start(take, self.outside.interrupted.clone()) {
+                self.output.edit(editor).await;
+                return Ok(());
+            }
+            // A terminal that can do nothing still has lines.
+        }
+        thread::Builder::new().name("input".to_owned()).spawn(move || {
+            read_lines(io::stdin().lock(), |input| inputs.blocking_send(input).is_ok());
+        })?;
+        Ok(())
+    }
+
+    async fn talk(&self, lines: &mut mpsc::Receiver<Input>) {
+        let Self { session, output, lang, tally, .. } = *self;
+        let mut talker = Talker::new(session, output, lang, tally, self.args.wait_ack, first_message_id());
+        if talker.talk(lines).await == End::Input && self.args.eof() == Eof::Wait {
+            pending::<()>().await;
+        }
+    }
+
+    async fn listen(&self, mut events: Events) -> Ending {
+        let style = Style { colour: terminal::takes_colour(), lang: self.lang };
+        let mut wanted = self.args.count.map(NonZeroU64::get);
+        while let Some(event) = events.next().await {
+            self.show(style, &event).await;
+            match event {
+                Event::Broadcast(_) | Event::Whisper(_) | Event::System(_) => {
+                    wanted = wanted.map(|wanted| wanted - 1);
+                    if wanted == Some(0) {
+                        return Ending::Enough;
+                    }
+                }
+                Event::Goodbye(goodbye) => return Ending::Over(Error::Closed(goodbye)),
+                Event::Disconnected(error) => return Ending::Over(error),
+                Event::Joined(_) | Event::Left(_) | Event::Missed(_) | Event::Error(_) => {}
+            }
+        }
+        Ending::Enough
+    }
+
+    async fn show(&self, style: Style, event: &Event) {
+        if self.args.json {
+            if let Some(line) = json::line(event) {
+                self.output.message(line).await;
+            }
+            return;
+        }
+        match style.show(event) {
+            Shown::Message(text) => self.output.message(text).await,
+            Shown::Notice(text) => self.output.notice(text).await,
+            Shown::Warning(text) => self.output.warn(text).await,
+            Shown::Nothing => {}
+        }
+    }
+
+    async fn leave(&self, ending: Ending, listening: Pin<Box<impl Future<Output = Ending>>>) -> Exit {
+        match ending {
+            Ending::Said => {
+                // What was said before the goodbye is still shown.
+                let leaving = async {
+                    self.output.plain().await;
+                    tokio::join!(self.session.log_out(), listening)
+                };
+                let cut_short = tokio::select! {
+                    biased;
+                    exit = self.outside.ends() => Some(exit),
+                    _ = timeout(LEAVE, leaving) => None,
+                };
+                match cut_short {
+                    Some(exit) => self.break_off(exit).await,
+                    None => Exit::Done,
+                }
+            }
+            Ending::Enough => {
+                drop(listening);
+                self.break_off(Exit::Done).await
+            }
+            Ending::Outside(exit) => {
+                drop(listening);
+                self.break_off(exit).await
+            }
+            Ending::Over(error) => {
+                self.end_output().await;
+                self.output.warn(self.lang.error(&error)).await;
+                Exit::from(&error)
+            }
+        }
+    }
+
+    async fn end_output(&self) {
+        self.output.hurry();
+        self.output.plain().await;
+    }
+
+    /// A short farewell; another Ctrl-C makes it shorter.
+    async fn break_off(&self, exit: Exit) -> Exit {
+        self.end_output().await;
+        tokio::select! {
+            _ = timeout(LEAVE_AT_ONCE, self.session.log_out()) => {}
+            () = signalled() => {}
+        }
+        exit
+    }
+}
+
+/// Numbers for lines that no earlier run of this program has used: a server may one day tell a line that is sent
+/// again by its number.
+fn first_message_id() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or_default() << 20 | 1
+}

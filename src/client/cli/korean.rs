@@ -1,0 +1,57 @@
+//! The Korean lines of the error codes.
+
+use chat_proto::ErrorCode;
+
+/// One plain line for a person, as [`ErrorCode::line`] is in English.
+#[must_use]
+pub fn line(code: ErrorCode) -> &'static str {
+    match code {
+        ErrorCode::MalformedFrame => "패킷의 크기 값이 잘못되었습니다",
+        ErrorCode::FrameTooLarge => "패킷이 허용된 크기를 넘습니다",
+        ErrorCode::UnknownType => "서버가 모르는 종류의 패킷입니다",
+        ErrorCode::MalformedBody => "패킷의 내용을 해석할 수 없습니다",
+        ErrorCode::TrailingBytes => "패킷의 끝에 남는 바이트가 있습니다",
+        ErrorCode::WrongDirection => "서버만 보낼 수 있는 패킷입니다",
+        ErrorCode::Version => "서버가 지원하지 않는 프로토콜 버전입니다",
+        ErrorCode::NotAuthenticated => "먼저 로그인하세요",
+        ErrorCode::AlreadyAuthenticated => "이미 로그인한 연결입니다",
+        ErrorCode::InvalidState => "지금은 보낼 수 없는 패킷입니다",
+        ErrorCode::LoginTimeout => "로그인이 너무 오래 걸렸습니다",
+        ErrorCode::IdleTimeout => "너무 오래 응답이 없었습니다",
+        ErrorCode::PacketTimeout => "패킷이 도착하는 데 너무 오래 걸렸습니다",
+        ErrorCode::AuthFailed => "이름이나 비밀번호가 틀렸습니다",
+        ErrorCode::AuthThrottled => "로그인 실패가 너무 많습니다. 잠시 뒤에 다시 시도하세요",
+        ErrorCode::SessionReplaced => "같은 이름으로 다른 곳에서 로그인했습니다",
+        ErrorCode::ServerFull => "서버가 가득 찼습니다",
+        ErrorCode::TooManyFromAddress => "이 주소에서 온 연결이 너무 많습니다",
+        ErrorCode::Banned => "이용이 정지된 계정입니다",
+        ErrorCode::AuthBusy => "로그인이 몰리고 있습니다. 잠시 뒤에 다시 시도하세요",
+        ErrorCode::NameTaken => "이미 사용 중인 이름입니다",
+        ErrorCode::NameInvalid => "사용할 수 없는 이름입니다",
+        ErrorCode::PasswordInvalid => "사용할 수 없는 비밀번호입니다",
+        ErrorCode::RegistrationClosed => "가입을 받지 않습니다",
+        ErrorCode::InviteInvalid => "초대가 유효하지 않습니다",
+        ErrorCode::TextEmpty => "내용이 비어 있습니다",
+        ErrorCode::TextTooLong => "내용이 너무 깁니다",
+        ErrorCode::TextForbidden => "사용할 수 없는 문자가 들어 있습니다",
+        ErrorCode::RoomNotFound => "그런 방이 없습니다",
+        ErrorCode::RoomFull => "방이 가득 찼습니다",
+        ErrorCode::AlreadyInRoom => "이미 들어와 있는 방입니다",
+        ErrorCode::PermissionDenied => "권한이 없습니다",
+        ErrorCode::NotInRoom => "들어가 있지 않은 방입니다",
+        ErrorCode::RoomNameInvalid => "사용할 수 없는 방 이름입니다",
+        ErrorCode::RoomLimit => "방이 너무 많습니다",
+        ErrorCode::Muted => "발언이 금지되어 있습니다",
+        ErrorCode::UserNotFound => "그런 사용자가 없습니다",
+        ErrorCode::SelfTarget => "자기 자신입니다",
+        ErrorCode::UserOffline => "접속해 있지 않은 사용자입니다",
+        ErrorCode::RateLimited => "너무 빠릅니다. 잠시 뒤에 다시 시도하세요",
+        ErrorCode::SlowConsumer => "너무 오래 데이터를 받아 가지 않았습니다",
+        ErrorCode::RangeInvalid => "숫자가 범위를 벗어났습니다",
+        ErrorCode::ResumeInvalid => "세션을 이어 갈 수 없습니다",
+        ErrorCode::ShuttingDown => "서버를 종료하는 중입니다",
+        ErrorCode::StorageUnavailable => "서버의 저장소가 응답하지 않습니다",
+        ErrorCode::Overloaded => "서버가 과부하 상태입니다. 잠시 뒤에 다시 시도하세요",
+        ErrorCode::Internal => "서버 내부 오류입니다",
+    }
+}

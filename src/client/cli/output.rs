@@ -1,0 +1,174 @@
+//! Standard output and standard error: who writes what to which, in one order, from one thread.
+
+use std::{
+    cell::Cell,
+    io::{self, IsTerminal, Write},
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::terminal::LineEditor;
+
+/// Lines that wait to be written. Full: nothing more is taken from the server, which is braked in its turn.
+const LINES_MAX: usize = 64;
+
+/// How long the last lines may take to be written.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// How much goes to standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Warnings and what was asked for.
+    Quiet,
+    /// Notices too.
+    Normal,
+    /// Details too.
+    Verbose,
+}
+
+/// The program's mouth. A thread of its own does the writing, so that a reader who takes nothing holds up no
+/// timer and no Ctrl-C.
+pub struct Output {
+    lines: mpsc::Sender<Order>,
+    level: Level,
+    reader_gone: CancellationToken,
+    written: oneshot::Receiver<()>,
+    /// How long a line may wait to be taken by the thread; `None`: as long as it takes.
+    patience: Cell<Option<Duration>>,
+}
+
+enum Order {
+    Message(String),
+    Aside(String),
+    Edit(LineEditor),
+    Plain,
+}
+
+impl Output {
+    /// Starts the writing thread.
+    pub fn start(level: Level) -> io::Result<Self> {
+        let (lines, orders) = mpsc::channel(LINES_MAX);
+        let (done, written) = oneshot::channel();
+        let reader_gone = CancellationToken::new();
+        let gone = reader_gone.clone();
+        thread::Builder::new().name("output".to_owned()).spawn(move || {
+            write_all(orders, &gone);
+            let _ = done.send(());
+        })?;
+        Ok(Self { lines, level, reader_gone, written, patience: Cell::new(None) })
+    }
+
+    /// Something received: to standard output.
+    pub async fn message(&self, text: String) {
+        self.order(Order::Message(text)).await;
+    }
+
+    /// Something that was asked for: to standard error, always.
+    pub async fn answer(&self, text: String) {
+        self.order(Order::Aside(text)).await;
+    }
+
+    /// Something that went wrong.
+    pub async fn warn(&self, text: String) {
+        self.order(Order::Aside(format!("chat-client: {text}"))).await;
+    }
+
+    /// Something that happened.
+    pub async fn notice(&self, text: String) {
+        if self.level >= Level::Normal {
+            self.order(Order::Aside(format!("* {text}"))).await;
+        }
+    }
+
+    /// Something for the curious.
+    pub async fn detail(&self, text: String) {
+        if self.level >= Level::Verbose {
+            self.order(Order::Aside(format!("* {text}"))).await;
+        }
+    }
+
+    /// From now on there is a line being typed, and lines are written above it.
+    pub async fn edit(&self, editor: LineEditor) {
+        self.order(Order::Edit(editor)).await;
+    }
+
+    /// From now on there is none, and the terminal is right again.
+    pub async fn plain(&self) {
+        self.order(Order::Plain).await;
+    }
+
+    /// Returns when nobody reads standard output any more.
+    pub async fn reader_gone(&self) {
+        self.reader_gone.cancelled().await;
+    }
+
+    /// The program is about to end: from now on a reader who takes nothing is not waited for.
+    pub fn hurry(&self) {
+        self.patience.set(Some(LAST_LINES));
+    }
+
+    /// Writes what is left; gives up on a reader who takes nothing.
+    pub async fn finish(self) {
+        drop(self.lines);
+        let _ = timeout(self.patience.get().unwrap_or(LAST_LINES), self.written).await;
+    }
+
+    async fn order(&self, order: Order) {
+        // The thread ends only after this sender is dropped, so that sending fails by time alone.
+        let sent = match self.patience.get() {
+            None => self.lines.send(order).await.is_ok(),
+            Some(patience) => self.lines.send_timeout(order, patience).await.is_ok(),
+        };
+        if !sent {
+            self.patience.set(Some(Duration::ZERO));
+        }
+    }
+}
+
+fn write_all(mut orders: mpsc::Receiver<Order>, reader_gone: &CancellationToken) {
+    let stderr_is_terminal = io::stderr().is_terminal();
+    let mut editor: Option<LineEditor> = None;
+    while let Some(order) = orders.blocking_recv() {
+        let (mut text, is_message) = match order {
+            Order::Message(text) => (text, true),
+            Order::Aside(text) => (text, false),
+            Order::Edit(started) => {
+                editor = Some(started);
+                continue;
+            }
+            Order::Plain => {
+                if let Some(editor) = editor.take() {
+                    editor.close();
+                }
+                continue;
+            }
+        };
+        text.push('\n');
+        match &mut editor {
+            Some(editor) if is_message || stderr_is_terminal => {
+                if editor.print_above(text).is_err() {
+                    reader_gone.cancel();
+                }
+            }
+            _ if is_message => {
+                if !reader_gone.is_cancelled() && write(io::stdout(), &text).is_err() {
+                    reader_gone.cancel();
+                }
+            }
+            // Nobody is left to tell.
+            _ => drop(write(io::stderr(), &text)),
+        }
+    }
+}
+
+/// Whole lines only: each is on its way before the next is taken, in a pipe too.
+fn write(mut out: impl Write, line: &str) -> io::Result<()> {
+    out.write_all(line.as_bytes())?;
+    out.flush()
+}

@@ -1,0 +1,113 @@
+//! The terminal: line editing and history, while messages appear above the line being typed.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    thread,
+    time::Duration,
+};
+
+use rustyline::{Config, DefaultEditor, ExternalPrinter, Prompt, error::ReadlineError};
+use tokio_util::sync::CancellationToken;
+
+use super::input::Input;
+
+/// Printed above the line to have the prompt painted again: up, and down again.
+const WAKE: &str = "\x1b[A\n";
+/// The editor begins this before it paints, and is stopped while it does.
+const END_OF_SYNCHRONIZED_UPDATE: &[u8] = b"\x1b[?2026l";
+/// How long the editor may take to stop. It may be waiting for a stopped terminal.
+const STOP: Duration = Duration::from_secs(1);
+
+/// Whether somebody sits there, typing and reading.
+#[must_use]
+pub fn is_interactive() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+/// Whether standard output may have colours; on Windows, also makes it understand them.
+#[must_use]
+pub fn takes_colour() -> bool {
+    io::stdout().is_terminal()
+        && !anstyle_query::no_color()
+        && anstyle_query::term_supports_color()
+        && anstyle_query::windows::enable_ansi_colors() != Some(false)
+}
+
+/// Somebody types lines, in a thread of their own.
+pub struct LineEditor {
+    printer: Box<dyn FnMut(String) -> rustyline::Result<()> + Send>,
+    closing: Arc<AtomicBool>,
+    /// Nothing ever comes; it is disconnected when the thread has ended.
+    ended: mpsc::Receiver<()>,
+}
+
+impl LineEditor {
+    /// Starts editing. Fails on a terminal that cannot do it.
+    pub fn start(
+        mut take: impl FnMut(Input) -> bool + Send + 'static,
+        interrupted: CancellationToken,
+    ) -> rustyline::Result<Self> {
+        let mut editor = DefaultEditor::with_config(Config::builder().auto_add_history(true).build())?;
+        let mut printer = editor.create_external_printer()?;
+        let closing = Arc::new(AtomicBool::new(false));
+        let prompt = StoppingPrompt { closing: Arc::clone(&closing) };
+        let (ends, ended) = mpsc::channel();
+        thread::Builder::new().name("editor".to_owned()).spawn(move || {
+            let _ends: mpsc::Sender<()> = ends;
+            // Unwinds when the prompt says so, which puts the terminal right on its way.
+            while let Ok(read) = catch_unwind(AssertUnwindSafe(|| editor.readline(&prompt))) {
+                let input = match read {
+                    Ok(line) => Input::Line(line),
+                    Err(ReadlineError::Eof) => return,
+                    // A key here, not a signal.
+                    Err(ReadlineError::Interrupted) => return interrupted.cancel(),
+                    Err(error) => {
+                        take(Input::Broken(error.to_string()));
+                        return;
+                    }
+                };
+                if !take(input) {
+                    return;
+                }
+            }
+        })?;
+        Ok(Self { printer: Box::new(move |line| printer.print(line)), closing, ended })
+    }
+
+    /// Writes a line, its line end included, above the one being typed.
+    pub fn print_above(&mut self, line: String) -> rustyline::Result<()> {
+        (self.printer)(line)
+    }
+
+    /// Stops editing, once everything printed before is there, and puts the terminal right.
+    pub fn close(mut self) {
+        self.closing.store(true, Ordering::Release);
+        let woken = self.print_above(WAKE.to_owned());
+        // It says nothing more, it only ends.
+        let _ = self.ended.recv_timeout(STOP);
+        let mut stdout = io::stdout();
+        let _ = woken.map(|()| stdout.write_all(END_OF_SYNCHRONIZED_UPDATE).and_then(|()| stdout.flush()));
+    }
+}
+
+/// A prompt that stops its editor. The editor waits for keys and offers no way to end that from outside; but it
+/// asks for its prompt, in its own thread, each time something is printed above it.
+struct StoppingPrompt {
+    closing: Arc<AtomicBool>,
+}
+
+impl Prompt for StoppingPrompt {
+    fn raw(&self) -> &'static str {
+        if self.closing.load(Ordering::Acquire) {
+            // No panic: nothing went wrong, and no hook is called.
+            resume_unwind(Box::new("the line editor is closed"));
+        }
+        "> "
+    }
+}

@@ -1,0 +1,93 @@
+//! Why something a client wanted did not happen.
+
+use std::{io, sync::Arc};
+
+use chat_proto::{Code, ErrorCode, FrameError, Goodbye, Malformed, Refusal};
+use thiserror::Error;
+
+/// Why a call failed. Cheap to clone: the end of a connection is told to everyone who waits on it.
+#[derive(Clone, Debug, Error)]
+pub enum Error {
+    /// The connection could not be made, or broke.
+    #[error("connection failed: {0}")]
+    Io(Arc<io::Error>),
+    /// The server closed the connection without a word. An unanswered request may or may not have been executed.
+    #[error("the server closed the connection without a word")]
+    Disconnected,
+    /// The server said goodbye. An unanswered request may or may not have been executed.
+    #[error("the server said goodbye: {}{}", .0.code.line(), or_words(&.0.text))]
+    Closed(Goodbye<String>),
+    /// The server did not do as the protocol says.
+    #[error("protocol error: {0}")]
+    Protocol(#[from] ProtocolError),
+    /// The request was refused, by the server or, where its form already says so, by this library.
+    #[error("refused: {} ({})", .0.code.line(), .0.code.0)]
+    Refused(Refusal),
+    /// Something did not happen in time.
+    #[error("timed out waiting for {0}")]
+    Timeout(&'static str),
+}
+
+/// How the server broke the protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ProtocolError {
+    /// A packet's size is impossible: everything after it is lost.
+    #[error("a packet's size is impossible")]
+    Size,
+    /// A packet of a known type does not decode.
+    #[error("packet type {kind}: {fault}")]
+    Malformed {
+        /// The packet's type number.
+        kind: u16,
+        /// What is wrong with it.
+        fault: Malformed,
+    },
+    /// A packet that has no place here, or an answer to nothing.
+    #[error("a packet of type {0} was not expected here")]
+    Unexpected(u16),
+    /// The server speaks other versions than this client.
+    #[error("the server speaks versions {min} to {max} of the protocol, this client {ours}", ours = chat_proto::VERSION)]
+    Version {
+        /// The lowest version spoken.
+        min: u16,
+        /// The highest version spoken.
+        max: u16,
+    },
+    /// A walk over pages does not come to its end.
+    #[error("the pages of members do not end")]
+    EndlessPages,
+}
+
+fn or_words(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(" ({text:?})") }
+}
+
+impl Error {
+    /// The refusal's code, when this is one.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Code> {
+        match self {
+            Self::Refused(refusal) => Some(refusal.code),
+            _ => None,
+        }
+    }
+
+    pub(super) fn refused(code: ErrorCode) -> Self {
+        Self::Refused(Refusal { code: code.into(), retry_ms: 0 })
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(Arc::new(error))
+    }
+}
+
+impl From<FrameError> for Error {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::Malformed | FrameError::TooLarge => Self::Protocol(ProtocolError::Size),
+            FrameError::Io(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What a session hears without asking, as a stream.
+
+use std::sync::Arc;
+
+use chat_proto::{ErrorNotice, Goodbye, Joined, Left, Line, Missed, SystemText};
+
+use super::{Error, link::Taken, session::Handle};
+
+/// Something a session hears without asking. [`Goodbye`](Event::Goodbye) or
+/// [`Disconnected`](Event::Disconnected) is the last.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Somebody's broadcast.
+    Broadcast(Line<String>),
+    /// Somebody's whisper to this session.
+    Whisper(Line<String>),
+    /// A line from the operator.
+    System(SystemText<String>),
+    /// Somebody came into a conversation.
+    Joined(Joined<String>),
+    /// Somebody left a conversation.
+    Left(Left<String>),
+    /// Lines this session will not get.
+    Missed(Missed),
+    /// The server refused a packet that no pending request stands for.
+    Error(ErrorNotice),
+    /// The server said why it ends the connection.
+    Goodbye(Goodbye<String>),
+    /// The connection ended without a goodbye.
+    Disconnected(Error),
+}
+
+/// The stream of a session's events. Dropping it means "I do not listen"; see the
+/// [module](super#when-nobody-takes-the-events).
+pub struct Events {
+    handle: Arc<Handle>,
+    end_told: bool,
+}
+
+impl Events {
+    pub(super) fn new(handle: Arc<Handle>) -> Self {
+        Self { handle, end_told: false }
+    }
+
+    /// The next event; `None` after the last. May be dropped and called again.
+    pub async fn next(&mut self) -> Option<Event> {
+        loop {
+            match self.handle.link.take_event() {
+                Taken::Event(event) => return Some(event),
+                Taken::End(why) => return self.tell_end(why),
+                Taken::Empty => self.handle.link.news.notified().await,
+            }
+        }
+    }
+
+    /// An event that is already here.
+    pub fn try_next(&mut self) -> Option<Event> {
+        match self.handle.link.take_event() {
+            Taken::Event(event) => Some(event),
+            Taken::End(why) => self.tell_end(why),
+            Taken::Empty => None,
+        }
+    }
+
+    fn tell_end(&mut self, why: Error) -> Option<Event> {
+        if std::mem::replace(&mut self.end_told, true) {
+            return None;
+        }
+        Some(match why {
+            Error::Closed(goodbye) => Event::Goodbye(goodbye),
+            why => Event::Disconnected(why),
+        })
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.handle.link.stop_listening();
+    }
+}

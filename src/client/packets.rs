@@ -1,0 +1,60 @@
+//! The reading half of a connection: bytes in, server packets out.
+
+use std::time::Duration;
+
+use bytes::BytesMut;
+use chat_proto::{Malformed, PacketCodec, ServerPacket, limits::SERVER_PACKET_BYTES_MAX};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt},
+    time::timeout,
+};
+use tokio_util::codec::Decoder;
+
+use super::{Error, ProtocolError};
+
+/// Bytes the buffer has room for before each read.
+const READ_BYTES: usize = 8 * 1024;
+
+pub(super) struct Packets {
+    io: Box<dyn AsyncRead + Send + Unpin>,
+    codec: PacketCodec,
+    buffer: BytesMut,
+    silence: Option<Duration>,
+}
+
+impl Packets {
+    pub(super) fn new(io: Box<dyn AsyncRead + Send + Unpin>) -> Self {
+        let codec = PacketCodec::new(SERVER_PACKET_BYTES_MAX);
+        Self { io, codec, buffer: BytesMut::new(), silence: None }
+    }
+
+    /// From now on a server that sends nothing for this long counts as dead.
+    pub(super) fn set_silence_max(&mut self, silence: Duration) {
+        self.silence = Some(silence);
+    }
+
+    /// The next packet of a known type, and its bytes on the wire. May be dropped and called again.
+    pub(super) async fn next(&mut self) -> Result<(ServerPacket, usize), Error> {
+        loop {
+            while let Some(frame) = self.codec.decode(&mut self.buffer)? {
+                match ServerPacket::decode(frame.kind, &frame.body) {
+                    Ok(packet) => return Ok((packet, frame.body.len())),
+                    // A later server may tell more than this client knows of.
+                    Err(Malformed::UnknownType) => {}
+                    Err(fault) => return Err(ProtocolError::Malformed { kind: frame.kind, fault }.into()),
+                }
+            }
+            self.read().await?;
+        }
+    }
+
+    async fn read(&mut self) -> Result<(), Error> {
+        self.buffer.reserve(READ_BYTES);
+        let read = self.io.read_buf(&mut self.buffer);
+        let bytes = match self.silence {
+            Some(silence) => timeout(silence, read).await.map_err(|_| Error::Timeout("the silent server"))?,
+            None => read.await,
+        }?;
+        if bytes == 0 { Err(Error::Disconnected) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,377 @@
+//! What an operator may set, its defaults, and where a value comes from: flag, environment, file, default.
+
+use std::{
+    fmt::Write as _,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use toml::{Table, Value};
+
+/// A variable of this form sets a key: `CHAT_LIMITS__CONNECTIONS` is `limits.connections`.
+const ENV_PREFIX: &str = "CHAT_";
+/// What stands between a section and its key in a variable's name. A variable without it is not a setting.
+const ENV_SEPARATOR: &str = "__";
+
+/// The port of the C++ server this one succeeds.
+pub const DEFAULT_PORT: u16 = 11021;
+
+/// All settings, checked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Addresses to listen on.
+    pub listen: Vec<SocketAddr>,
+    /// How many.
+    pub limits: LimitConfig,
+    /// How long.
+    pub timeouts: TimeoutConfig,
+    /// How fast.
+    pub rates: RateConfig,
+    /// What the lobby keeps for slow readers.
+    pub lobby: Bounds,
+    /// What each session's mailbox keeps.
+    pub mailbox: Bounds,
+    /// What the operator sees.
+    pub log: LogConfig,
+}
+
+/// How many.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitConfig {
+    /// Connections in all.
+    pub connections: usize,
+    /// Of these, not logged in; when there are more, the oldest of them goes.
+    pub guests: usize,
+    /// From one address (an IPv6 /64 counts as one).
+    pub per_address: u32,
+    /// New within 10 s from one address.
+    pub new_per_address: u32,
+    /// Addresses without these two limits.
+    pub exempt_addresses: Vec<IpAddr>,
+    /// Joined and left notices are sent while a room has at most this many members.
+    pub notice_members: u32,
+}
+
+/// How long, as "10s" or "250ms".
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TimeoutConfig {
+    /// From accept to a successful login.
+    #[serde(with = "humantime_serde")]
+    pub login: Duration,
+    /// From a packet's first byte to its last.
+    #[serde(with = "humantime_serde")]
+    pub packet: Duration,
+    /// Silence after which the server pings.
+    #[serde(with = "humantime_serde")]
+    pub ping_after: Duration,
+    /// Silence after which it hangs up.
+    #[serde(with = "humantime_serde")]
+    pub idle: Duration,
+    /// How long one write may take no byte.
+    #[serde(with = "humantime_serde")]
+    pub write: Duration,
+    /// How long a stop may take.
+    #[serde(with = "humantime_serde")]
+    pub drain: Duration,
+}
+
+/// How fast one session may be; 0 a second means no limit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateConfig {
+    /// Broadcasts and whispers.
+    pub chat: Rate,
+    /// All else.
+    pub other: Rate,
+}
+
+/// A sustained rate and a burst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// Tokens a second; 0 means no limit.
+    pub per_second: u32,
+    /// Tokens a rested bucket holds.
+    pub burst: u32,
+}
+
+/// How much a log keeps. Full: the oldest go, and a reader behind them is told which it missed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bounds {
+    /// Lines.
+    pub lines: usize,
+    /// Bytes of encoded lines.
+    pub bytes: usize,
+}
+
+/// What the operator sees.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogConfig {
+    /// A level, or directives as of `tracing_subscriber::EnvFilter`.
+    pub level: String,
+    /// For people or for machines.
+    pub format: LogFormat,
+}
+
+/// For whom the log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// People.
+    Text,
+    /// Machines: a JSON object a line.
+    Json,
+}
+
+/// A setting that cannot be.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A source sets what is no setting, or to what is no value.
+    #[error("{origin}: {message}")]
+    Invalid {
+        /// The file, "environment" or "command line".
+        origin: String,
+        /// What is wrong, naming the key.
+        message: String,
+    },
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let secs = Duration::from_secs;
+        Self {
+            listen: vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into()],
+            limits: LimitConfig {
+                connections: 10_000,
+                guests: 1_000,
+                per_address: 256,
+                new_per_address: 256,
+                exempt_addresses: vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+                notice_members: 200,
+            },
+            timeouts: TimeoutConfig {
+                login: secs(10),
+                packet: secs(10),
+                ping_after: secs(30),
+                idle: secs(75),
+                write: secs(10),
+                drain: secs(20),
+            },
+            rates: RateConfig {
+                chat: Rate { per_second: 5, burst: 10 },
+                other: Rate { per_second: 10, burst: 20 },
+            },
+            lobby: Bounds { lines: 4_096, bytes: 1024 * 1024 },
+            mailbox: Bounds { lines: 256, bytes: 128 * 1024 },
+            log: LogConfig { level: "info".into(), format: LogFormat::Text },
+        }
+    }
+}
+
+impl Config {
+    /// The defaults, under the file, under the environment, under the command line's settings
+    /// (`limits.connections=5`).
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+        settings: &[String],
+    ) -> Result<Self, ConfigError> {
+        let mut layers = Layers::new();
+        if let Some(path) = file {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| ConfigError::Unreadable { path: path.into(), error })?;
+            let origin = path.display().to_string();
+            let table = text.trim_start_matches('\u{feff}').parse::<Table>().map_err(|error| {
+                ConfigError::Invalid { origin: origin.clone(), message: error.to_string() }
+            })?;
+            layers.put(&origin, table)?;
+        }
+        for (name, value) in environment {
+            if let Some(key) = name.strip_prefix(ENV_PREFIX).filter(|key| key.contains(ENV_SEPARATOR)) {
+                let path = key.to_lowercase().replace(ENV_SEPARATOR, ".");
+                layers.put(&name, setting(&path, &value))?;
+            }
+        }
+        for text in settings {
+            let origin = format!("--set {text}");
+            let Some((path, value)) = text.split_once('=') else {
+                return Err(ConfigError::Invalid { origin, message: "expected KEY=VALUE".into() });
+            };
+            layers.put(&origin, setting(path.trim(), value.trim()))?;
+        }
+        Ok(layers.config)
+    }
+
+    /// The settings as a file that sets them all.
+    ///
+    /// # Panics
+    /// Never: settings are made of what TOML has.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("settings are made of what TOML has")
+    }
+
+    /// What no type says: names the key that cannot be.
+    fn check(&self) -> Result<(), String> {
+        let at_least_one = [
+            ("limits.connections", self.limits.connections),
+            ("limits.guests", self.limits.guests),
+            ("limits.per_address", self.limits.per_address as usize),
+            ("limits.new_per_address", self.limits.new_per_address as usize),
+            ("lobby.lines", self.lobby.lines),
+            ("lobby.bytes", self.lobby.bytes),
+            ("mailbox.lines", self.mailbox.lines),
+            ("mailbox.bytes", self.mailbox.bytes),
+            ("rates.chat.burst", self.rates.chat.burst as usize),
+            ("rates.other.burst", self.rates.other.burst as usize),
+        ];
+        if let Some((key, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
+            return Err(format!("`{key}` must be at least 1"));
+        }
+        let timeouts = &self.timeouts;
+        let at_least_a_millisecond = [
+            ("timeouts.login", timeouts.login),
+            ("timeouts.packet", timeouts.packet),
+            ("timeouts.ping_after", timeouts.ping_after),
+            ("timeouts.write", timeouts.write),
+        ];
+        if let Some((key, _)) = at_least_a_millisecond.iter().find(|(_, time)| time.as_millis() == 0) {
+            return Err(format!("`{key}` must be at least 1ms"));
+        }
+        if self.listen.is_empty() {
+            return Err("`listen` needs an address".into());
+        }
+        if self.timeouts.idle <= self.timeouts.ping_after {
+            return Err("`timeouts.idle` must be longer than `timeouts.ping_after`".into());
+        }
+        Ok(())
+    }
+}
+
+/// The settings so far, with each source checked as it is laid over the last.
+struct Layers {
+    table: Table,
+    config: Config,
+}
+
+impl Layers {
+    fn new() -> Self {
+        let config = Config::default();
+        let table = Table::try_from(&config).expect("settings are made of what TOML has");
+        Self { table, config }
+    }
+
+    fn put(&mut self, origin: &str, over: Table) -> Result<(), ConfigError> {
+        let invalid = |message: String| ConfigError::Invalid { origin: origin.into(), message };
+        lay_over(&mut self.table, over);
+        let config: Config = self.table.clone().try_into().map_err(|error: toml::de::Error| {
+            let mut message = String::new();
+            for line in error.to_string().lines().map(str::trim).filter(|line| !line.is_empty()) {
+                let _ = write!(message, "{}{line}", if message.is_empty() { "" } else { ", " });
+            }
+            invalid(message)
+        })?;
+        config.check().map_err(invalid)?;
+        self.config = config;
+        Ok(())
+    }
+}
+
+fn lay_over(under: &mut Table, over: Table) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(Value::Table(under)), Value::Table(over)) => lay_over(under, over),
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
+}
+
+/// A table with one key: the value as TOML reads it, or else as the string it is.
+fn setting(path: &str, value: &str) -> Table {
+    let value = format!("value = {value}")
+        .parse::<Table>()
+        .ok()
+        .and_then(|mut table| table.remove("value").filter(|_| table.is_empty()))
+        .unwrap_or_else(|| Value::String(value.into()));
+    let (outer, key) = path.rsplit_once('.').map_or((None, path), |(outer, key)| (Some(outer), key));
+    let table = Table::from_iter([(key.to_owned(), value)]);
+    outer.map_or(table.clone(), |outer| nest(outer, table))
+}
+
+fn nest(path: &str, table: Table) -> Table {
+    path.rsplit('.').fold(table, |inner, key| Table::from_iter([(key.to_owned(), Value::Table(inner))]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: Option<&Path>, env: &[(&str, &str)], settings: &[&str]) -> Result<Config, String> {
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let settings: Vec<String> = settings.iter().map(|text| (*text).to_owned()).collect();
+        Config::load(file, env, &settings).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_flag_goes_before_the_environment_and_that_before_the_default() {
+        let env = [("CHAT_LIMITS__CONNECTIONS", "7"), ("CHAT_TIMEOUTS__LOGIN", "3s"), ("CHAT_USER", "kim")];
+        let config = load(None, &env, &["limits.connections=9"]).expect("valid");
+        assert_eq!(config.limits.connections, 9);
+        assert_eq!(config.timeouts.login, Duration::from_secs(3));
+        assert_eq!(config.limits.guests, Config::default().limits.guests);
+    }
+
+    #[test]
+    fn what_is_shown_as_effective_sets_the_same_again() {
+        let config = load(None, &[], &["rates.chat.per_second=0", "listen=[\"[::1]:5\"]"]).expect("valid");
+        let again: Config = toml::from_str(&config.to_toml()).expect("its own output");
+        assert_eq!(config, again);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_by_name_wherever_it_stands() {
+        for (env, settings) in
+            [(&[("CHAT_LIMITS__CONECTIONS", "7")][..], &[][..]), (&[], &["limits.conections=7"])]
+        {
+            let error = load(None, env, settings).expect_err("no such key");
+            assert!(error.contains("conections") && error.contains("connections"), "{error}");
+        }
+        assert!(load(None, &[], &["nosuch=1"]).expect_err("no such key").contains("nosuch"));
+        assert!(load(None, &[], &["listen"]).expect_err("no value").contains("KEY=VALUE"));
+    }
+
+    #[test]
+    fn values_that_cannot_be_are_refused_by_key() {
+        for (setting, key) in [
+            ("limits.connections=0", "limits.connections"),
+            ("limits.connections=-1", "connections"),
+            ("limits.connections=many", "connections"),
+            ("timeouts.idle=30s", "timeouts.idle"),
+            ("timeouts.ping_after=0s", "timeouts.ping_after"),
+            ("timeouts.login=soon", "login"),
+            ("listen=[]", "listen"),
+            ("log.format=xml", "format"),
+        ] {
+            let error = load(None, &[], &[setting]).expect_err(setting);
+            assert!(error.contains(key), "{setting}: {error}");
+        }
+    }
+}

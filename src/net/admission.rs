@@ -1,0 +1,262 @@
+//! Who may connect: how many in all, how many from one address, how many that have not said who they are.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+    time::Duration,
+};
+
+use lru::LruCache;
+use parking_lot::Mutex;
+use thiserror::Error;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::LimitConfig;
+
+/// Addresses whose recent connections are remembered. Full: the one heard of longest ago is forgotten.
+const RECENT_ADDRESSES_MAX: usize = 65_536;
+
+/// The span in which [`LimitConfig::new_per_address`] connections may be made.
+const RECENT: Duration = Duration::from_secs(10);
+
+/// Why a connection is turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// All connections are in use.
+    #[error("the server is full")]
+    Full,
+    /// The address has as many as it may.
+    #[error("too many connections from this address")]
+    Crowded,
+    /// The address connects too often: not worth an answer.
+    #[error("too many new connections from this address")]
+    Flood,
+}
+
+/// Counts connections, and takes them back when their [`Ticket`]s are dropped.
+pub struct Admission {
+    limits: LimitConfig,
+    state: Mutex<State>,
+}
+
+struct State {
+    connections: usize,
+    addresses: HashMap<IpAddr, u32>,
+    recent: LruCache<IpAddr, Recent>,
+    /// In the order they came.
+    guests: BTreeMap<u64, CancellationToken>,
+    next_guest: u64,
+}
+
+struct Recent {
+    since: Instant,
+    count: u32,
+}
+
+/// One connection's place.
+pub struct Ticket {
+    admission: Arc<Admission>,
+    address: Option<IpAddr>,
+    guest: Option<u64>,
+    evicted: CancellationToken,
+}
+
+impl Admission {
+    /// Nobody is connected yet.
+    #[must_use]
+    pub fn new(limits: LimitConfig) -> Self {
+        let state = State {
+            connections: 0,
+            addresses: HashMap::new(),
+            recent: LruCache::unbounded(),
+            guests: BTreeMap::new(),
+            next_guest: 0,
+        };
+        Self { limits, state: Mutex::new(state) }
+    }
+
+    /// Lets a connection in, perhaps at the cost of the oldest that has not logged in.
+    pub fn admit(self: &Arc<Self>, ip: IpAddr, now: Instant) -> Result<Ticket, Refused> {
+        let ip = ip.to_canonical();
+        let address = (!self.limits.exempt_addresses.contains(&ip)).then(|| group(ip));
+        let mut state = self.state.lock();
+        if state.connections >= self.limits.connections {
+            return Err(Refused::Full);
+        }
+        if let Some(address) = address {
+            if state.comes_too_often(address, self.limits.new_per_address, now) {
+                return Err(Refused::Flood);
+            }
+            let count = state.addresses.entry(address).or_insert(0);
+            if *count >= self.limits.per_address {
+                return Err(Refused::Crowded);
+            }
+            *count += 1;
+        }
+        state.connections += 1;
+        let evicted = CancellationToken::new();
+        let guest = state.next_guest;
+        state.next_guest += 1;
+        state.guests.insert(guest, evicted.clone());
+        if state.guests.len() > self.limits.guests
+            && let Some((_, oldest)) = state.guests.pop_first()
+        {
+            oldest.cancel();
+        }
+        Ok(Ticket { admission: Arc::clone(self), address, guest: Some(guest), evicted })
+    }
+
+    /// Connections there are.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.state.lock().connections
+    }
+
+    /// Entries of the tables kept for addresses: those with connections, and those remembered.
+    #[must_use]
+    pub fn addresses(&self) -> (usize, usize) {
+        let state = self.state.lock();
+        (state.addresses.len(), state.recent.len())
+    }
+}
+
+impl State {
+    fn comes_too_often(&mut self, address: IpAddr, max: u32, now: Instant) -> bool {
+        let recent = self.recent.get_or_insert_mut(address, || Recent { since: now, count: 0 });
+        if now - recent.since >= RECENT {
+            *recent = Recent { since: now, count: 0 };
+        }
+        recent.count = recent.count.saturating_add(1);
+        let too_often = recent.count > max;
+        if self.recent.len() > RECENT_ADDRESSES_MAX {
+            self.recent.pop_lru();
+        }
+        too_often
+    }
+}
+
+impl Ticket {
+    /// Cancelled when the place is needed for somebody who came later.
+    #[must_use]
+    pub fn evicted(&self) -> &CancellationToken {
+        &self.evicted
+    }
+
+    /// The peer has logged in: it is no guest any more.
+    pub fn logged_in(&mut self) {
+        if let Some(guest) = self.guest.take() {
+            self.admission.state.lock().guests.remove(&guest);
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let mut state = self.admission.state.lock();
+        state.connections -= 1;
+        if let Some(guest) = self.guest {
+            state.guests.remove(&guest);
+        }
+        if let Some(address) = self.address
+            && let Some(count) = state.addresses.get_mut(&address)
+        {
+            *count -= 1;
+            if *count == 0 {
+                state.addresses.remove(&address);
+            }
+        }
+    }
+}
+
+/// What counts as one address: a whole IPv6 /64, because one host may have all of it.
+fn group(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(_) => ip,
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    fn admission(
+        connections: usize,
+        guests: usize,
+        per_address: u32,
+        new_per_address: u32,
+    ) -> Arc<Admission> {
+        let limits =
+            LimitConfig { connections, guests, per_address, new_per_address, ..Config::default().limits };
+        Arc::new(Admission::new(limits))
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn every_place_comes_back_when_its_ticket_is_dropped() {
+        let admission = admission(3, 3, 2, 100);
+        let now = Instant::now();
+        for _ in 0..10 {
+            let tickets: Vec<_> = (1..4)
+                .map(|n| admission.admit(ip(&format!("10.0.0.{n}")), now).expect("there is room"))
+                .collect();
+            assert_eq!(admission.admit(ip("10.0.0.9"), now).err(), Some(Refused::Full));
+            drop(tickets);
+        }
+        assert_eq!((admission.connections(), admission.addresses().0), (0, 0));
+    }
+
+    #[test]
+    fn an_address_has_its_own_limits_and_a_v6_network_is_one_address() {
+        let admission = admission(100, 100, 2, 5);
+        let now = Instant::now();
+        let _first = admission.admit(ip("2001:db8::1"), now).expect("first");
+        let second = admission.admit(ip("2001:db8::2"), now).expect("second");
+        assert_eq!(admission.admit(ip("2001:db8::3"), now).err(), Some(Refused::Crowded));
+        drop(second);
+        drop(admission.admit(ip("2001:db8::4"), now).expect("a place came back"));
+        drop(admission.admit(ip("2001:db8::4"), now).expect("the fifth within 10 s"));
+        assert_eq!(admission.admit(ip("2001:db8::5"), now).err(), Some(Refused::Flood));
+        assert!(admission.admit(ip("2001:db8:0:1::1"), now).is_ok(), "another network");
+        assert!(admission.admit(ip("2001:db8::5"), now + RECENT).is_ok(), "10 s later");
+    }
+
+    #[test]
+    fn an_exempt_address_is_bound_by_the_total_only() {
+        let admission = admission(50, 50, 1, 1);
+        let now = Instant::now();
+        let tickets: Vec<_> =
+            (0..50).map(|_| admission.admit(ip("127.0.0.1"), now).expect("exempt")).collect();
+        assert_eq!(admission.admit(ip("::ffff:127.0.0.1"), now).err(), Some(Refused::Full));
+        drop(tickets);
+    }
+
+    #[test]
+    fn the_oldest_guest_makes_room_and_the_logged_in_stay() {
+        let admission = admission(100, 2, 100, 100);
+        let now = Instant::now();
+        let mut tickets: Vec<_> =
+            (0..2).map(|_| admission.admit(ip("10.0.0.1"), now).expect("room")).collect();
+        tickets[0].logged_in();
+        tickets.push(admission.admit(ip("10.0.0.1"), now).expect("room"));
+        tickets.push(admission.admit(ip("10.0.0.1"), now).expect("room"));
+        let evicted: Vec<_> = tickets.iter().map(|ticket| ticket.evicted().is_cancelled()).collect();
+        assert_eq!(evicted, [false, true, false, false]);
+    }
+
+    #[test]
+    fn the_table_of_recent_addresses_is_bounded() {
+        let admission = admission(10, 10, 10, 10);
+        let now = Instant::now();
+        for n in 0..70_000_u32 {
+            drop(admission.admit(IpAddr::V4((0x0a00_0000 + n).into()), now));
+        }
+        assert_eq!(admission.addresses(), (0, RECENT_ADDRESSES_MAX));
+    }
+}

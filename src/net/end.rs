@@ -1,0 +1,83 @@
+//! Why a connection ends, and what each of the three audiences hears of it.
+
+use std::io;
+
+use chat_proto::{Code, ErrorCode, FrameError, LeaveReason};
+
+/// Why a connection ends.
+#[derive(Debug)]
+pub enum End {
+    /// The peer closed its side.
+    Eof,
+    /// The peer closed its side in the middle of a packet.
+    Torn,
+    /// The transport failed.
+    Broken(io::Error),
+    /// The peer logged out.
+    LoggedOut,
+    /// The server refuses to go on.
+    Refused(ErrorCode),
+    /// The session was ended by somebody else.
+    Closed(ErrorCode, LeaveReason),
+    /// The server stops.
+    Stopping,
+}
+
+impl End {
+    /// The end of a connection whose bytes are no packets.
+    #[must_use]
+    pub fn of_framing(error: FrameError) -> Self {
+        match error {
+            FrameError::Malformed => Self::Refused(ErrorCode::MalformedFrame),
+            FrameError::TooLarge => Self::Refused(ErrorCode::FrameTooLarge),
+            FrameError::Io(error) => Self::Broken(error),
+        }
+    }
+
+    /// The last packet's code. `None`: nobody is there to hear it.
+    #[must_use]
+    pub fn goodbye(&self) -> Option<Code> {
+        match self {
+            Self::Eof | Self::Torn | Self::Broken(_) => None,
+            Self::LoggedOut => Some(Code::OK),
+            Self::Refused(code) | Self::Closed(code, _) => Some((*code).into()),
+            Self::Stopping => Some(ErrorCode::ShuttingDown.into()),
+        }
+    }
+
+    /// What the others hear.
+    #[must_use]
+    pub fn leave_reason(&self) -> LeaveReason {
+        match self {
+            Self::Eof | Self::LoggedOut => LeaveReason::Quit,
+            Self::Torn | Self::Broken(_) | Self::Stopping => LeaveReason::Lost,
+            Self::Closed(_, reason) => *reason,
+            Self::Refused(ErrorCode::IdleTimeout | ErrorCode::PacketTimeout | ErrorCode::SlowConsumer) => {
+                LeaveReason::Timeout
+            }
+            Self::Refused(_) => LeaveReason::Misbehaved,
+        }
+    }
+
+    /// The name for logs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Eof => "Eof",
+            Self::Torn => "Torn",
+            Self::Broken(_) => "Broken",
+            Self::LoggedOut => "LoggedOut",
+            Self::Refused(code) | Self::Closed(code, _) => code.name(),
+            Self::Stopping => "ShuttingDown",
+        }
+    }
+
+    /// The server found fault with the peer: counted as a reject.
+    #[must_use]
+    pub fn refusal(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Refused(code) => Some(*code),
+            _ => None,
+        }
+    }
+}

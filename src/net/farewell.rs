@@ -1,0 +1,123 @@
+//! The last state of a connection: one goodbye, a closed door, and no waiting for whoever does not care.
+
+use std::{net::SocketAddr, time::Duration};
+
+use bytes::Bytes;
+use chat_proto::{Code, ErrorCode, Goodbye, ServerPacket};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{Instant, timeout},
+};
+
+use super::{End, transport::Transport};
+use crate::{metrics::Metrics, room::SessionId};
+
+/// How long the goodbye may take.
+const GOODBYE: Duration = Duration::from_millis(250);
+/// How long the peer has to close its side.
+const LINGER: Duration = Duration::from_millis(500);
+/// What is read and thrown away meanwhile, in bytes: closing on unread bytes would reset the connection, and
+/// the goodbye with it.
+const LINGER_BYTES_MAX: usize = 48 * 1024;
+/// When a peer may come back that found the server full, in milliseconds.
+const FULL_RETRY_MS: u32 = 5_000;
+/// When a peer may come back that was served by a server that stops, in milliseconds.
+const RESTART_RETRY_MS: u32 = 2_000;
+
+/// The last packet of a connection.
+pub fn goodbye(code: Code) -> Bytes {
+    let retry_ms = match code.error() {
+        Some(ErrorCode::ServerFull | ErrorCode::TooManyFromAddress) => FULL_RETRY_MS,
+        Some(ErrorCode::ShuttingDown) => RESTART_RETRY_MS,
+        _ => 0,
+    };
+    ServerPacket::Goodbye(Goodbye { code, retry_ms, text: String::new() }).to_bytes()
+}
+
+/// A connection that is ending.
+pub struct Farewell<S> {
+    socket: S,
+    end: End,
+    /// Whether the stream stands between two packets, so that another can follow.
+    whole: bool,
+    about: About,
+}
+
+/// What the operator's log says of a connection.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// The peer's address.
+    pub peer: SocketAddr,
+    /// When it connected.
+    pub since: Instant,
+    /// Its session and name, once it logged in.
+    pub session: Option<(SessionId, String)>,
+    /// Lines it was told it missed.
+    pub missed: u64,
+}
+
+impl<S: Transport> Farewell<S> {
+    /// The stream ends on a whole packet.
+    pub fn new(socket: S, end: End, about: About) -> Self {
+        Self { socket, end, whole: true, about }
+    }
+
+    /// The stream ends in the middle of a packet: nothing can be said any more.
+    pub fn torn(socket: S, end: End, about: About) -> Self {
+        Self { socket, end, whole: false, about }
+    }
+
+    /// Says goodbye and closes, within a second.
+    pub async fn say(mut self, metrics: &Metrics) {
+        self.log();
+        metrics.ended.add(1);
+        metrics.missed.add(self.about.missed);
+        if let Some(code) = self.end.refusal() {
+            metrics.reject(code);
+        }
+        match self.packet() {
+            Some(packet) => {
+                let said = timeout(GOODBYE, async {
+                    self.socket.write_all(&packet).await?;
+                    self.socket.shutdown().await
+                });
+                match said.await {
+                    Ok(Ok(())) => self.linger().await,
+                    Ok(Err(_)) | Err(_) => self.socket.abandon(),
+                }
+            }
+            None if matches!(self.end, End::Eof) => {
+                let _ = timeout(GOODBYE, self.socket.shutdown()).await;
+            }
+            None => self.socket.abandon(),
+        }
+    }
+
+    fn packet(&self) -> Option<Bytes> {
+        let code = self.end.goodbye().filter(|_| self.whole)?;
+        Some(goodbye(code))
+    }
+
+    async fn linger(&mut self) {
+        let drained = async {
+            let mut unread = [0; 1024];
+            for _ in 0..LINGER_BYTES_MAX / unread.len() {
+                if !matches!(self.socket.read(&mut unread).await, Ok(1..)) {
+                    break;
+                }
+            }
+        };
+        let _ = timeout(LINGER, drained).await;
+    }
+
+    fn log(&self) {
+        let About { peer, since, session, missed } = &self.about;
+        let (reason, dur_ms) = (self.end.name(), since.elapsed().as_millis());
+        let code = self.end.goodbye().map(|code| code.0);
+        if let Some((session, user)) = session {
+            tracing::info!(event = "session_end", %peer, %session, %user, reason, code, missed, dur_ms, "left");
+        } else {
+            tracing::debug!(event = "guest_end", %peer, reason, code, dur_ms, "left before logging in");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! The first state of a connection: somebody who has not said who they are.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use bytes::Bytes;
+use chat_proto::{
+    ClientPacket, Code, ErrorCode, Frame, Hello, HelloAnswer, Pong, Refusal, RequestId, ServerPacket,
+    VERSION, kind,
+    limits::{GUEST_PACKET_BYTES_MAX, GUEST_PACKETS_MAX, GUEST_REFUSALS_MAX},
+};
+use tokio::{
+    io::AsyncWriteExt,
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    End, TokenBucket,
+    connection::Shared,
+    farewell::{About, Farewell},
+    member::Member,
+    packet_reader::{Incoming, PacketReader},
+    transport::Transport,
+};
+use crate::{config::Rate, room::Inbox, session::Session};
+
+/// Packets a guest may send: enough to greet, to log in, and to mistype twice.
+const GUEST_RATE: Rate = Rate { per_second: 1, burst: GUEST_PACKETS_MAX as u32 };
+
+/// A connection that is not logged in.
+pub struct Guest<S> {
+    reader: PacketReader<S>,
+    shared: Arc<Shared>,
+    about: About,
+    rate: TokenBucket,
+    refusals: u16,
+    greeted: bool,
+    /// Whether a packet is being written: stopped there, the stream ends inside it.
+    writing: bool,
+}
+
+impl<S: Transport> Guest<S> {
+    /// Somebody who has just connected.
+    pub fn new(socket: S, peer: SocketAddr, shared: Arc<Shared>) -> Self {
+        let since = Instant::now();
+        Self {
+            reader: PacketReader::new(socket, GUEST_PACKET_BYTES_MAX),
+            shared,
+            about: About { peer, since, session: None, missed: 0 },
+            rate: TokenBucket::new(GUEST_RATE, since),
+            refusals: 0,
+            greeted: false,
+            writing: false,
+        }
+    }
+
+    /// Serves the guest until they have logged in, in the time there is for that.
+    pub async fn log_in(
+        mut self,
+        inbox: &Inbox,
+        evicted: &CancellationToken,
+    ) -> Result<Member<S>, Farewell<S>> {
+        let deadline = self.about.since + self.shared.timeouts.login;
+        let stop = self.shared.stop.clone();
+        let outcome = tokio::select! {
+            outcome = timeout_at(deadline, self.serve(inbox)) => {
+                outcome.unwrap_or(Err(End::Refused(ErrorCode::LoginTimeout)))
+            }
+            () = evicted.cancelled() => Err(End::Refused(ErrorCode::ServerFull)),
+            () = stop.cancelled() => Err(End::Stopping),
+        };
+        match outcome {
+            Ok(session) => Ok(Member::new(self.reader, session, self.shared, self.about)),
+            Err(end) if self.writing => Err(Farewell::torn(self.reader.into_socket(), end, self.about)),
+            Err(end) => Err(Farewell::new(self.reader.into_socket(), end, self.about)),
+        }
+    }
+
+    async fn serve(&mut self, inbox: &Inbox) -> Result<Session, End> {
+        loop {
+            let frame = match self.reader.next().await {
+                Ok(Incoming::Packet(frame)) => frame,
+                Ok(Incoming::Begun) => continue,
+                Ok(Incoming::Eof { torn }) => return Err(if torn { End::Torn } else { End::Eof }),
+                Err(error) => return Err(End::of_framing(error)),
+            };
+            if let Some(session) = self.serve_packet(&frame, inbox).await? {
+                return Ok(session);
+            }
+        }
+    }
+
+    async fn serve_packet(&mut self, frame: &Frame, inbox: &Inbox) -> Result<Option<Session>, End> {
+        if let Err(wait) = self.rate.take(Instant::now()) {
+            let retry_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
+            let refusal = Refusal { code: ErrorCode::RateLimited.into(), retry_ms };
+            self.write(refusal.to_bytes(frame.kind, None)).await?;
+            return Err(End::Refused(ErrorCode::RateLimited));
+        }
+        let kind = frame.kind;
+        let (id, packet) = match ClientPacket::decode(kind, &frame.body) {
+            Ok(packet) => (packet.request().1, Ok(packet)),
+            Err(refused) => (refused.id, Err(refused.code)),
+        };
+        match (self.not_now(kind), packet) {
+            (Some(code), _) | (None, Err(code)) => self.refuse(kind, id, code).await?,
+            (None, Ok(ClientPacket::Hello(hello))) => self.greet(hello).await?,
+            (None, Ok(ClientPacket::Login(login))) => match self.shared.doorkeeper.log_in(login, inbox).await
+            {
+                Ok(session) => return Ok(Some(session)),
+                Err(code) => self.refuse(kind, id, code).await?,
+            },
+            (None, Ok(ClientPacket::Ping(ping))) => {
+                self.write(ServerPacket::Pong(Pong { payload: ping.payload }).to_bytes()).await?;
+            }
+            // A pong, asked for or not.
+            (None, Ok(_)) => {}
+        }
+        Ok(None)
+    }
+
+    /// Why a packet type has no place in this state, whatever its body says.
+    fn not_now(&self, kind: u16) -> Option<ErrorCode> {
+        match kind {
+            kind::HELLO if !self.greeted => None,
+            _ if !self.greeted => Some(ErrorCode::InvalidState),
+            kind::HELLO => Some(ErrorCode::InvalidState),
+            kind::LOGOUT | kind::BROADCAST | kind::WHISPER | kind::WHO => Some(ErrorCode::NotAuthenticated),
+            _ => None,
+        }
+    }
+
+    async fn greet(&mut self, hello: Hello) -> Result<(), End> {
+        let spoken = hello.version == VERSION;
+        let code = if spoken { Code::OK } else { ErrorCode::Version.into() };
+        let answer = HelloAnswer {
+            id: hello.id,
+            code,
+            version_min: VERSION,
+            version_max: VERSION,
+            features: 0,
+            durability: 0,
+            time_ms: (self.shared.clock)(),
+            limits: self.shared.limits,
+        };
+        self.write(ServerPacket::HelloAnswer(answer).to_bytes()).await?;
+        self.greeted = true;
+        if spoken { Ok(()) } else { Err(End::Refused(ErrorCode::Version)) }
+    }
+
+    /// Tells a refusal, and ends the connection if it is one that ends it, or one too many.
+    async fn refuse(&mut self, kind: u16, id: Option<RequestId>, code: ErrorCode) -> Result<(), End> {
+        self.refusals += 1;
+        self.write(Refusal::new(code).to_bytes(kind, id)).await?;
+        if forgives(code) && self.refusals < GUEST_REFUSALS_MAX {
+            self.shared.metrics.reject(code);
+            Ok(())
+        } else {
+            // Counted where the connection ends.
+            Err(End::Refused(code))
+        }
+    }
+
+    async fn write(&mut self, packet: Bytes) -> Result<(), End> {
+        self.writing = true;
+        self.reader.socket_mut().write_all(&packet).await.map_err(End::Broken)?;
+        self.writing = false;
+        Ok(())
+    }
+}
+
+/// Whether a guest may try again after this: what was asked for was wrong, but asked for in our protocol.
+fn forgives(code: ErrorCode) -> bool {
+    match code {
+        ErrorCode::UnknownType | ErrorCode::NotAuthenticated => true,
+        ErrorCode::ShuttingDown => false,
+        code => code as u16 >= 1200,
+    }
+}

@@ -1,0 +1,98 @@
+//! Listening: an address of one's own, and an accept loop that nothing ends but the server's stop.
+
+use std::{
+    io,
+    net::{SocketAddr, SocketAddrV6},
+    sync::Arc,
+    time::Duration,
+};
+
+use chat_proto::ErrorCode;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::{Instant, sleep},
+};
+use tokio_util::task::TaskTracker;
+
+use super::{
+    Admission,
+    admission::Refused,
+    connection::{Shared, serve},
+    farewell::goodbye,
+};
+use crate::{platform, room::Inbox};
+
+/// Connections the kernel holds before they are accepted.
+const BACKLOG: i32 = 1024;
+
+/// The pause after a failed accept; doubled with each that follows.
+const BACK_OFF_MIN: Duration = Duration::from_millis(10);
+/// The longest pause after a failed accept.
+const BACK_OFF_MAX: Duration = Duration::from_secs(1);
+
+/// Binds one address, for this process alone. An IPv6 address is never also an IPv4 one, on any system.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if let SocketAddr::V6(SocketAddrV6 { .. }) = address {
+        socket.set_only_v6(true)?;
+    }
+    platform::own_the_address(&socket)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Accepts until the server stops. `connections` tracks the tasks it starts.
+pub async fn listen(
+    listener: TcpListener,
+    admission: Arc<Admission>,
+    shared: Arc<Shared>,
+    inbox: Inbox,
+    connections: TaskTracker,
+) {
+    let mut back_off = BACK_OFF_MIN;
+    loop {
+        let accepted = tokio::select! {
+            () = shared.stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((socket, peer)) => {
+                back_off = BACK_OFF_MIN;
+                shared.metrics.accepted.add(1);
+                match admission.admit(peer.ip(), Instant::now()) {
+                    Ok(ticket) => {
+                        // What is written is written whole; waiting for more would only delay it.
+                        let _ = socket.set_nodelay(true);
+                        connections.spawn(serve(socket, peer, ticket, Arc::clone(&shared), inbox.clone()));
+                    }
+                    Err(refused) => turn_away(&socket, peer, refused, &shared),
+                }
+            }
+            Err(error) => {
+                shared.metrics.accept_errors.add(1);
+                tracing::warn!(event = "accept_failed", %error, retry_ms = back_off.as_millis(), "no connection could be accepted");
+                tokio::select! {
+                    () = shared.stop.cancelled() => return,
+                    () = sleep(back_off) => back_off = (back_off * 2).min(BACK_OFF_MAX),
+                }
+            }
+        }
+    }
+}
+
+/// Says why in one try, if an answer is worth it. The socket closes when the caller drops it.
+fn turn_away(socket: &TcpStream, peer: SocketAddr, refused: Refused, shared: &Shared) {
+    let code = match refused {
+        Refused::Full => ErrorCode::ServerFull,
+        Refused::Crowded | Refused::Flood => ErrorCode::TooManyFromAddress,
+    };
+    shared.metrics.reject(code);
+    tracing::debug!(event = "turned_away", %peer, reason = %refused, "turned away");
+    if refused != Refused::Flood {
+        // Nobody waits for a peer that cannot take one packet at once.
+        let _ = socket.try_write(&goodbye(code.into()));
+    }
+}

@@ -1,0 +1,108 @@
+//! The second state of a connection: somebody signed in, reading and writing at once.
+
+use std::{sync::Arc, time::Duration};
+
+use chat_proto::{ErrorCode, limits::CLIENT_PACKET_BYTES_MAX};
+use tokio::{
+    io::{ReadHalf, WriteHalf},
+    time::timeout,
+};
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+use super::{
+    End, Outbound,
+    connection::Shared,
+    desk::Desk,
+    farewell::{About, Farewell},
+    packet_reader::PacketReader,
+    transport::Transport,
+    writer::Writer,
+};
+use crate::{room::Inbox, session::Session};
+
+/// How long a polite end waits for what was asked before it to be answered and sent.
+const WIND_DOWN: Duration = Duration::from_millis(250);
+
+/// A connection that is logged in.
+pub struct Member<S> {
+    desk: Desk<ReadHalf<S>>,
+    writer: Writer<WriteHalf<S>>,
+    about: About,
+}
+
+impl<S: Transport> Member<S> {
+    /// A guest who has just logged in, and what they have sent beyond their login.
+    pub fn new(mut reader: PacketReader<S>, session: Session, shared: Arc<Shared>, mut about: About) -> Self {
+        let subscriber = Arc::clone(session.subscriber());
+        about.session = Some((session.id(), subscriber.name().to_string()));
+        tracing::info!(event = "session_start", peer = %about.peer, session = %session.id(), user = %subscriber.name(), "logged in");
+        shared.metrics.logins.add(1);
+        reader.widen(CLIENT_PACKET_BYTES_MAX);
+        let mut write_half = None;
+        let reader = reader.map_socket(|socket| {
+            let (read, write) = tokio::io::split(socket);
+            write_half = Some(write);
+            read
+        });
+        let write_half = write_half.expect("the socket has just been split");
+        Self {
+            writer: Writer::new(write_half, Outbound::new(subscriber), shared.timeouts.write),
+            desk: Desk::new(reader, session, shared),
+            about,
+        }
+    }
+
+    /// Serves the session to its end.
+    pub async fn serve(mut self, inbox: Inbox, reading: TaskTrackerToken) -> Farewell<S> {
+        let stop = self.desk.shared().stop.clone();
+        let mut end = tokio::select! {
+            end = self.desk.serve(&inbox) => end,
+            end = self.writer.run() => end,
+            () = stop.cancelled() => End::Stopping,
+        };
+        drop((inbox, reading));
+        if matches!(end, End::Stopping) {
+            end = self.stop().await;
+        }
+        self.leave(end).await
+    }
+
+    /// Reads no more, and writes on until all that was read anywhere is in the logs.
+    async fn stop(&mut self) -> End {
+        self.desk.session_mut().forgo_departure();
+        let quiet = self.desk.shared().quiet.clone();
+        tokio::select! {
+            end = self.writer.run() => end,
+            () = quiet.cancelled() => match self.writer.drain().await {
+                Ok(()) => End::Stopping,
+                Err(end) => end,
+            },
+        }
+    }
+
+    /// Ends the session first, so that nobody talks to it any more, then sends what it still has coming.
+    async fn leave(mut self, end: End) -> Farewell<S> {
+        let (read_half, session) = self.desk.close();
+        let subscriber = Arc::clone(session.subscriber());
+        session.leave(end.leave_reason());
+        let writer = &mut self.writer;
+        let sent = timeout(WIND_DOWN, async {
+            match &end {
+                End::Torn | End::Broken(_) => Err(()),
+                End::Closed(..) | End::Refused(ErrorCode::SlowConsumer) => writer.cut().await.map_err(drop),
+                End::Stopping => writer.drain().await.map_err(drop),
+                End::Eof | End::LoggedOut | End::Refused(_) => {
+                    tokio::select! {
+                        _ = writer.run() => return Err(()),
+                        () = subscriber.settled() => {}
+                    }
+                    writer.drain().await.map_err(drop)
+                }
+            }
+        });
+        let whole = matches!(sent.await, Ok(Ok(())));
+        self.about.missed = self.writer.missed();
+        let socket = read_half.unsplit(self.writer.into_socket());
+        if whole { Farewell::new(socket, end, self.about) } else { Farewell::torn(socket, end, self.about) }
+    }
+}

@@ -1,0 +1,31 @@
+//! Sockets: who may connect, how bytes become packets, and how lines become bytes.
+//!
+//! A connection moves through three states, each a type that takes the last one by value:
+//!
+//! ```text
+//!  accept ─▶ Guest (said nothing, or Hello) ──log in──▶ Member ──end──▶ Farewell ─▶ closed
+//!              └──────────────────refused, late, gone──────────────────────▲
+//! ```
+
+mod admission;
+mod conduct;
+mod connection;
+mod desk;
+mod end;
+mod farewell;
+mod guest;
+mod listener;
+mod member;
+mod outbound;
+mod packet_reader;
+mod rate_limit;
+mod transport;
+mod writer;
+
+pub use admission::{Admission, Refused, Ticket};
+pub use connection::{Shared, serve};
+pub use end::End;
+pub use listener::{bind, listen};
+pub use outbound::Outbound;
+pub use rate_limit::TokenBucket;
+pub use transport::Transport;

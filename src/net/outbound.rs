@@ -1,0 +1,356 @@
+//! What is ready to leave one connection, and where its session stands in each conversation.
+
+use std::{collections::VecDeque, io::IoSlice, sync::Arc};
+
+use bytes::{Buf, Bytes};
+use chat_proto::{ErrorCode, LeaveReason, Missed, ServerPacket};
+
+use crate::room::{Attachment, CONTROL_BIT, Control, Log, Membership, Read, Subscriber};
+
+/// Bytes gathered for one write. More would let one fast conversation hold the others up.
+const GATHER_BYTES: usize = 64 * 1024;
+
+/// Slices gathered for one write: what one vectored write takes on Windows and Linux without a copy.
+const GATHER_SLICES: usize = 64;
+
+/// The least a conversation is given of one write, however many have news.
+const SHARE_BYTES_MIN: usize = 4 * 1024;
+
+/// One connection's unsent bytes and cursors. It never waits: the writer asks it what to write.
+pub struct Outbound {
+    subscriber: Arc<Subscriber>,
+    cursors: Vec<Cursor>,
+    /// Bits of logs that may have more, and of the control queue.
+    ready: u64,
+    /// Gathered, not yet written.
+    pieces: VecDeque<Bytes>,
+    /// Whether the first piece has been written in part.
+    begun: bool,
+    /// A conversation that is being read to its end before anything after it is told.
+    detaching: Option<u32>,
+    /// Nothing more is gathered: the connection ends with this.
+    closed: Option<(ErrorCode, LeaveReason)>,
+    missed: u64,
+}
+
+struct Cursor {
+    bit: u32,
+    log: Arc<Log>,
+    member: Arc<Membership>,
+    seq: u64,
+}
+
+impl Outbound {
+    /// Nothing to send yet; the session's mailbox is attached.
+    #[must_use]
+    pub fn new(subscriber: Arc<Subscriber>) -> Self {
+        let mut outbound = Self {
+            cursors: Vec::with_capacity(2),
+            ready: 0,
+            pieces: VecDeque::new(),
+            begun: false,
+            detaching: None,
+            closed: None,
+            missed: 0,
+            subscriber,
+        };
+        outbound.attach(outbound.subscriber.mailbox().attachment());
+        outbound
+    }
+
+    /// The session it sends for.
+    #[must_use]
+    pub fn subscriber(&self) -> &Arc<Subscriber> {
+        &self.subscriber
+    }
+
+    /// Why the session was closed from outside, once that has been read.
+    #[must_use]
+    pub fn closed(&self) -> Option<(ErrorCode, LeaveReason)> {
+        self.closed
+    }
+
+    /// Lines this session was told it missed, in all.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.missed
+    }
+
+    /// Whether gathered bytes wait to be written.
+    #[must_use]
+    pub fn has_pieces(&self) -> bool {
+        !self.pieces.is_empty()
+    }
+
+    /// Whether gathering again would find something that was marked before.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        self.ready != 0
+    }
+
+    /// Gathers what the marked logs have, each its share, after what the control queue says.
+    pub fn gather(&mut self, marked: u64) {
+        self.ready |= marked;
+        if self.closed.is_some() {
+            self.ready = 0;
+            return;
+        }
+        if self.ready & (1 << CONTROL_BIT) != 0 {
+            self.gather_control();
+        }
+        // A mark may come late, for a log that has been detached since: nobody would ever clear it.
+        self.ready &= self.cursors.iter().fold(1 << CONTROL_BIT, |bits, cursor| bits | 1 << cursor.bit);
+        let logs = (self.ready & !(1 << CONTROL_BIT)).count_ones().max(1) as usize;
+        let share = (GATHER_BYTES / logs).max(SHARE_BYTES_MIN);
+        for index in 0..self.cursors.len() {
+            if self.is_full() {
+                break;
+            }
+            if self.ready & (1 << self.cursors[index].bit) != 0 {
+                self.gather_log(index, share);
+            }
+        }
+        // Who came last this time comes first next time.
+        if !self.cursors.is_empty() {
+            self.cursors.rotate_left(1);
+        }
+    }
+
+    fn gather_control(&mut self) {
+        while !self.is_full() {
+            if let Some(bit) = self.detaching {
+                if !self.read_to_the_end(bit) {
+                    return;
+                }
+                self.detaching = None;
+            }
+            match self.subscriber.next_control() {
+                None => {
+                    self.ready &= !(1 << CONTROL_BIT);
+                    return;
+                }
+                Some(Control::Packet(packet)) => self.pieces.push_back(packet),
+                Some(Control::Attach(attachment)) => self.attach(attachment),
+                Some(Control::Detach { bit }) => self.detaching = Some(bit),
+                Some(Control::Close(code, reason)) => {
+                    self.closed = Some((code, reason));
+                    self.ready = 0;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Reads a conversation on; true when its end has been reached and it is gone.
+    fn read_to_the_end(&mut self, bit: u32) -> bool {
+        let Some(index) = self.cursors.iter().position(|cursor| cursor.bit == bit) else { return true };
+        self.ready |= 1 << bit;
+        while self.ready & (1 << bit) != 0 {
+            if self.is_full() {
+                return false;
+            }
+            self.gather_log(index, GATHER_BYTES);
+        }
+        self.cursors.swap_remove(index);
+        true
+    }
+
+    /// Takes what one log has for this reader; its bit stays while there is more.
+    fn gather_log(&mut self, index: usize, share: usize) {
+        let Cursor { bit, log, member, seq } = &mut self.cursors[index];
+        let room = (share, GATHER_SLICES.saturating_sub(self.pieces.len()).max(1));
+        let (to, more) = match log.read(*seq, self.subscriber.id(), member, room, &mut self.pieces) {
+            Read::Lines { cursor, more, .. } => (cursor, more),
+            Read::Missed { from, to } => {
+                let (conversation, epoch) = (log.conversation(), log.epoch());
+                self.pieces
+                    .push_back(ServerPacket::Missed(Missed { conversation, epoch, from, to }).to_bytes());
+                self.missed += to - from + 1;
+                (to, true)
+            }
+        };
+        if *seq != to {
+            *seq = to;
+            member.advance(to);
+        }
+        if !more {
+            self.ready &= !(1 << *bit);
+        }
+    }
+
+    fn attach(&mut self, Attachment { bit, log, member }: Attachment) {
+        let seq = member.position();
+        self.cursors.push(Cursor { bit, log, member, seq });
+        // What was said since the session came in was marked before anyone here could look.
+        self.ready |= 1 << bit;
+    }
+
+    fn is_full(&self) -> bool {
+        self.pieces.len() >= GATHER_SLICES
+            || self.pieces.iter().map(Bytes::len).sum::<usize>() >= GATHER_BYTES
+    }
+
+    /// Gives up all but the piece that has been begun, so that the stream can end on a whole packet.
+    pub fn cut(&mut self) {
+        self.pieces.truncate(usize::from(self.begun));
+        self.ready = 0;
+    }
+
+    /// Fills `slices` with what to write next; returns how many.
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        let filled = self.pieces.len().min(slices.len());
+        for (slice, piece) in slices.iter_mut().zip(&self.pieces) {
+            *slice = IoSlice::new(piece);
+        }
+        filled
+    }
+
+    /// `written` bytes have left.
+    pub fn advance(&mut self, mut written: usize) {
+        while let Some(piece) = self.pieces.front_mut() {
+            if written < piece.len() {
+                self.begun |= written > 0;
+                piece.advance(written);
+                return;
+            }
+            written -= piece.len();
+            self.begun = false;
+            self.pieces.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use chat_proto::{LOBBY, Line, PacketCodec, Text, Username, limits::SERVER_PACKET_BYTES_MAX};
+    use tokio_util::codec::Decoder;
+
+    use super::*;
+    use crate::{
+        config::Bounds,
+        room::{Hub, LOBBY_BIT, Mailbox, Pace, SessionId},
+    };
+
+    const ROOM: Bounds = Bounds { lines: 64, bytes: 1 << 20 };
+
+    fn lobby() -> Hub {
+        let mut hub = Hub::new(0);
+        hub.open(Log::new(LOBBY, 7, ROOM), Pace::new(|| {}));
+        hub
+    }
+
+    fn member(hub: &mut Hub, number: u64) -> Outbound {
+        let name = Username::parse(&format!("member{number}")).expect("valid");
+        let subscriber = Arc::new(Subscriber::new(SessionId(number), name, Mailbox::new(1, ROOM)));
+        let (_, attachment) = hub.join(LOBBY, &subscriber, LOBBY_BIT, 0).expect("a new member");
+        subscriber.tell(Control::Packet(ServerPacket::Pong(pong()).to_bytes()));
+        subscriber.tell(Control::Attach(attachment));
+        Outbound::new(subscriber)
+    }
+
+    fn pong() -> chat_proto::Pong {
+        chat_proto::Pong { payload: chat_proto::PingPayload::new(b"first").expect("short") }
+    }
+
+    fn say(hub: &mut Hub, speaker: u64, text: &str) {
+        let text = Text::parse(text).expect("valid");
+        hub.say(LOBBY, SessionId(speaker), &text, 0).expect("a member speaks");
+    }
+
+    /// Everything there is, written; what it says.
+    fn written(outbound: &mut Outbound) -> Vec<String> {
+        let mut bytes = BytesMut::new();
+        loop {
+            outbound.gather(outbound.subscriber().take_ready());
+            if !outbound.has_pieces() && !outbound.has_more() {
+                break;
+            }
+            for piece in &outbound.pieces {
+                bytes.extend_from_slice(piece);
+            }
+            outbound.advance(usize::MAX);
+        }
+        let mut codec = PacketCodec::new(SERVER_PACKET_BYTES_MAX);
+        let mut said = Vec::new();
+        while let Some(frame) = codec.decode(&mut bytes).expect("packets") {
+            said.push(match ServerPacket::decode(frame.kind, &frame.body).expect("valid") {
+                ServerPacket::BroadcastLine(Line { text, .. }) => text,
+                ServerPacket::Missed(Missed { from, to, .. }) => format!("missed {from} to {to}"),
+                ServerPacket::Pong(_) => "answer".into(),
+                other => panic!("{other:?}"),
+            });
+        }
+        said
+    }
+
+    #[test]
+    fn the_answer_comes_before_the_first_line_and_ones_own_lines_do_not_come() {
+        let mut hub = lobby();
+        let (mut one, mut two) = (member(&mut hub, 1), member(&mut hub, 2));
+        for (speaker, text) in [(1, "a"), (2, "b"), (2, "c"), (1, "d")] {
+            say(&mut hub, speaker, text);
+        }
+        hub.publish();
+        assert_eq!(written(&mut one), ["answer", "b", "c"]);
+        assert_eq!(written(&mut two), ["answer", "a", "d"]);
+        assert_eq!(written(&mut two), [""; 0]);
+    }
+
+    #[test]
+    fn who_was_lapped_is_told_which_lines_are_gone_and_reads_on() {
+        let mut hub = lobby();
+        let (mut one, _two) = (member(&mut hub, 1), member(&mut hub, 2));
+        for line in 1..=100 {
+            say(&mut hub, 2, &line.to_string());
+            hub.publish();
+        }
+        let said = written(&mut one);
+        assert_eq!(said[..3], ["answer", "missed 1 to 36", "37"]);
+        assert_eq!(said.last().map(String::as_str), Some("100"));
+        assert_eq!((said.len(), one.missed()), (2 + 64, 36));
+    }
+
+    #[test]
+    fn a_detached_log_is_read_to_its_end_and_a_late_mark_keeps_nobody_busy() {
+        let mut hub = lobby();
+        let (mut one, _two) = (member(&mut hub, 1), member(&mut hub, 2));
+        say(&mut hub, 2, "before");
+        let bit = hub.part(LOBBY, SessionId(1), LeaveReason::Kicked, 0).expect("a member");
+        say(&mut hub, 2, "after");
+        one.subscriber.tell(Control::Detach { bit });
+        one.subscriber.tell(Control::Packet(ServerPacket::Pong(pong()).to_bytes()));
+        hub.publish();
+        assert_eq!(written(&mut one), ["answer", "before", "answer"]);
+        one.subscriber.mark(bit);
+        one.gather(one.subscriber.take_ready());
+        assert!(!one.has_more() && !one.has_pieces());
+    }
+
+    #[test]
+    fn a_cut_leaves_only_the_rest_of_the_piece_that_was_begun() {
+        let mut hub = lobby();
+        let (mut one, _two) = (member(&mut hub, 1), member(&mut hub, 2));
+        say(&mut hub, 2, "line");
+        hub.publish();
+        one.gather(one.subscriber.take_ready());
+        let answer = one.pieces[0].len();
+        one.advance(1);
+        one.cut();
+        assert_eq!(one.pieces.iter().map(Bytes::len).sum::<usize>(), answer - 1);
+        one.advance(answer - 1);
+        one.cut();
+        assert!(!one.has_pieces());
+    }
+
+    #[test]
+    fn nothing_follows_a_close() {
+        let mut hub = lobby();
+        let (mut one, _two) = (member(&mut hub, 1), member(&mut hub, 2));
+        one.subscriber.tell(Control::Close(ErrorCode::SessionReplaced, LeaveReason::Replaced));
+        say(&mut hub, 2, "later");
+        hub.publish();
+        assert_eq!(written(&mut one), ["answer"]);
+        assert_eq!(one.closed(), Some((ErrorCode::SessionReplaced, LeaveReason::Replaced)));
+    }
+}

@@ -1,0 +1,183 @@
+//! The reading side of one connection: bytes in, whole packets out.
+
+use std::{
+    cell::RefCell,
+    future::poll_fn,
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::BytesMut;
+use chat_proto::{Frame, FrameError, PacketCodec};
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    time::Instant,
+};
+use tokio_util::codec::Decoder;
+
+/// Bytes taken from a socket at once, whoever's it is.
+const READ_BYTES: usize = 16 * 1024;
+
+thread_local! {
+    /// Where a read lands first: one for each worker thread, so that a silent connection holds no buffer.
+    static SCRATCH: RefCell<Box<[u8; READ_BYTES]>> = RefCell::new(Box::new([0; READ_BYTES]));
+}
+
+/// Cuts what a socket delivers into packets. Cancel safe: what has arrived of a packet lives in here.
+pub struct PacketReader<R> {
+    socket: R,
+    codec: PacketCodec,
+    /// The bytes of a packet that is not whole, and what came after it; without an allocation when empty.
+    partial: BytesMut,
+    /// Bytes taken at once: never more than the announced limit before login.
+    read_bytes: usize,
+    /// When the first byte of the packet that is not whole came.
+    started: Option<Instant>,
+}
+
+/// What came.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A whole packet.
+    Packet(Frame),
+    /// The first bytes of a packet, said once for each that does not come whole: its time starts to run.
+    Begun,
+    /// The peer sends no more; `torn` when it stopped inside a packet.
+    Eof {
+        /// Whether a packet was begun and not finished.
+        torn: bool,
+    },
+}
+
+impl<R: AsyncRead + Unpin> PacketReader<R> {
+    /// A reader that refuses packets above `packet_bytes_max`, and never holds more than that.
+    pub fn new(socket: R, packet_bytes_max: u16) -> Self {
+        Self {
+            socket,
+            codec: PacketCodec::new(packet_bytes_max),
+            partial: BytesMut::new(),
+            read_bytes: packet_bytes_max.into(),
+            started: None,
+        }
+    }
+
+    /// Takes larger packets from here on, many at a time.
+    pub fn widen(&mut self, packet_bytes_max: u16) {
+        self.codec.set_packet_bytes_max(packet_bytes_max);
+        self.read_bytes = READ_BYTES;
+    }
+
+    /// The next packet.
+    pub async fn next(&mut self) -> Result<Incoming, FrameError> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// When the packet that is arriving began.
+    pub fn started(&self) -> Option<Instant> {
+        self.started
+    }
+
+    /// Bytes held, and bytes allocated for them.
+    #[cfg(test)]
+    fn held(&self) -> (usize, usize) {
+        (self.partial.len(), self.partial.capacity())
+    }
+
+    /// The socket, to answer on.
+    pub fn socket_mut(&mut self) -> &mut R {
+        &mut self.socket
+    }
+
+    /// The same reader over another part of the same socket.
+    pub fn map_socket<T>(self, map: impl FnOnce(R) -> T) -> PacketReader<T> {
+        let Self { socket, codec, partial, read_bytes, started } = self;
+        PacketReader { socket: map(socket), codec, partial, read_bytes, started }
+    }
+
+    /// The socket, and nothing of what it sent.
+    pub fn into_socket(self) -> R {
+        self.socket
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, FrameError>> {
+        loop {
+            if let Some(frame) = self.codec.decode(&mut self.partial)? {
+                self.started = None;
+                return Poll::Ready(Ok(Incoming::Packet(frame)));
+            }
+            if self.partial.is_empty() && self.codec.header_bytes_taken() == 0 {
+                self.partial = BytesMut::new();
+            } else if self.started.is_none() {
+                self.started = Some(Instant::now());
+                return Poll::Ready(Ok(Incoming::Begun));
+            }
+            if ready!(self.poll_fill(cx))? == 0 {
+                return Poll::Ready(Ok(Incoming::Eof { torn: self.started.is_some() }));
+            }
+        }
+    }
+
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let held = self.partial.len() + self.codec.header_bytes_taken();
+            let room = if self.read_bytes == READ_BYTES { READ_BYTES } else { self.read_bytes - held };
+            let mut read = ReadBuf::new(&mut scratch[..room]);
+            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut read))?;
+            if self.partial.capacity() == 0 && room < READ_BYTES {
+                // At once what it may come to: growing would double past the limit.
+                self.partial.reserve(room);
+            }
+            self.partial.extend_from_slice(read.filled());
+            Poll::Ready(Ok(read.filled().len()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_proto::limits::GUEST_PACKET_BYTES_MAX;
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn before_login_no_more_is_held_than_a_packet_may_have() {
+        let (mut peer, socket) = tokio::io::duplex(64 * 1024);
+        let mut reader = PacketReader::new(socket, GUEST_PACKET_BYTES_MAX);
+        // Many whole packets, then one that stays one byte short of the limit.
+        let mut sent = [5, 0, 0xd1, 7, 9].repeat(300);
+        sent.extend([0x00, 0x02, 0xd1, 7]);
+        sent.extend([7; 507]);
+        peer.write_all(&sent).await.expect("room in the pipe");
+        drop(peer);
+        let mut packets = 0;
+        loop {
+            match reader.next().await.expect("legal") {
+                Incoming::Packet(frame) => {
+                    assert_eq!(frame.body[..], [9]);
+                    packets += 1;
+                }
+                Incoming::Begun => {}
+                Incoming::Eof { torn } => break assert!(torn),
+            }
+            assert!(reader.held().1 <= GUEST_PACKET_BYTES_MAX.into(), "held {:?}", reader.held());
+        }
+        assert_eq!(packets, 300);
+    }
+
+    #[tokio::test]
+    async fn a_silent_connection_holds_no_buffer() {
+        let (mut peer, socket) = tokio::io::duplex(1024);
+        let mut reader = PacketReader::new(socket, GUEST_PACKET_BYTES_MAX);
+        reader.widen(4096);
+        peer.write_all(&[5, 0, 1, 0, 9]).await.expect("room in the pipe");
+        assert!(matches!(reader.next().await, Ok(Incoming::Packet(_))));
+        assert!(futures_pending(&mut reader).await);
+        assert_eq!(reader.held(), (0, 0));
+    }
+
+    async fn futures_pending<R: AsyncRead + Unpin>(reader: &mut PacketReader<R>) -> bool {
+        poll_fn(|cx| Poll::Ready(reader.poll_next(cx).is_pending())).await
+    }
+}

@@ -1,0 +1,77 @@
+//! How fast a peer may be: a token bucket that is told what time it is.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::config::Rate;
+
+/// A bucket of tokens that fills at its rate.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenBucket {
+    rate: Rate,
+    /// When the bucket will be full again: all there is to know about it.
+    full_at: Instant,
+}
+
+impl TokenBucket {
+    /// A full bucket.
+    #[must_use]
+    pub fn new(rate: Rate, now: Instant) -> Self {
+        Self { rate, full_at: now }
+    }
+
+    /// Takes a token, or says how long until there is one.
+    pub fn take(&mut self, now: Instant) -> Result<(), Duration> {
+        if self.rate.per_second == 0 {
+            return Ok(());
+        }
+        let full_at = self.full_at.max(now) + self.token();
+        let depth = self.token() * self.rate.burst.max(1);
+        match (full_at - now).checked_sub(depth) {
+            Some(wait) if !wait.is_zero() => Err(wait),
+            _ => {
+                self.full_at = full_at;
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether it has rested until full, so that forgetting it would change nothing.
+    #[must_use]
+    pub fn is_full(&self, now: Instant) -> bool {
+        self.full_at <= now
+    }
+
+    /// The time one token takes to come.
+    fn token(&self) -> Duration {
+        Duration::from_secs(1) / self.rate.per_second.max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rested_bucket_gives_its_burst_and_then_its_rate() {
+        let mut now = Instant::now();
+        let mut bucket = TokenBucket::new(Rate { per_second: 5, burst: 10 }, now);
+        assert!((0..10).all(|_| bucket.take(now).is_ok()));
+        assert_eq!(bucket.take(now), Err(Duration::from_millis(200)));
+        now += Duration::from_millis(199);
+        assert_eq!(bucket.take(now), Err(Duration::from_millis(1)));
+        now += Duration::from_millis(1);
+        assert_eq!(bucket.take(now), Ok(()));
+        now += Duration::from_secs(3600);
+        assert!(bucket.is_full(now));
+        assert_eq!((0..20).filter(|_| bucket.take(now).is_ok()).count(), 10);
+    }
+
+    #[test]
+    fn a_rate_of_zero_is_no_limit() {
+        let now = Instant::now();
+        let mut bucket = TokenBucket::new(Rate { per_second: 0, burst: 0 }, now);
+        assert!((0..100_000).all(|_| bucket.take(now).is_ok()));
+    }
+}

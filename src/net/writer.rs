@@ -1,0 +1,94 @@
+//! The writing side of one connection: one vectored write for all that is pending, and a limit to waiting.
+
+use std::{future::poll_fn, io::IoSlice, pin::Pin, time::Duration};
+
+use chat_proto::ErrorCode;
+use tokio::{io::AsyncWrite, time::timeout};
+
+use super::{End, Outbound};
+
+/// Slices handed to one write.
+const WRITE_SLICES: usize = 64;
+
+/// Writes what a session's logs and its control queue hold. Cancel safe: what is not written lives in its
+/// [`Outbound`].
+pub struct Writer<W> {
+    socket: W,
+    outbound: Outbound,
+    /// How long one write may take no byte.
+    blocked_max: Duration,
+}
+
+impl<W: AsyncWrite + Unpin> Writer<W> {
+    /// A writer for one session.
+    pub fn new(socket: W, outbound: Outbound, blocked_max: Duration) -> Self {
+        Self { socket, outbound, blocked_max }
+    }
+
+    /// Writes whatever has news, until the transport fails or the session is closed from outside.
+    pub async fn run(&mut self) -> End {
+        loop {
+            let marked = if self.outbound.has_more() {
+                self.outbound.subscriber().take_ready()
+            } else {
+                poll_fn(|cx| self.outbound.subscriber().poll_ready(cx)).await
+            };
+            self.outbound.gather(marked);
+            if let Err(end) = self.flush().await {
+                return end;
+            }
+            if let Some((code, reason)) = self.outbound.closed() {
+                return End::Closed(code, reason);
+            }
+        }
+    }
+
+    /// Writes all there is, and ends when there is nothing more.
+    pub async fn drain(&mut self) -> Result<(), End> {
+        loop {
+            self.outbound.gather(self.outbound.subscriber().take_ready());
+            if !self.outbound.has_pieces() && !self.outbound.has_more() {
+                return Ok(());
+            }
+            self.flush().await?;
+        }
+    }
+
+    /// Writes only what must be, so that the stream ends on a whole packet.
+    pub async fn cut(&mut self) -> Result<(), End> {
+        self.outbound.cut();
+        self.flush().await
+    }
+
+    /// Lines the session was told it missed.
+    pub fn missed(&self) -> u64 {
+        self.outbound.missed()
+    }
+
+    /// The socket, and nothing of what was to be written.
+    pub fn into_socket(self) -> W {
+        self.socket
+    }
+
+    async fn flush(&mut self) -> Result<(), End> {
+        while self.outbound.has_pieces() {
+            let written = timeout(self.blocked_max, self.write()).await;
+            match written.map_err(|_| End::Refused(ErrorCode::SlowConsumer))? {
+                Ok(0) => return Err(End::Broken(std::io::ErrorKind::WriteZero.into())),
+                Ok(count) => self.outbound.advance(count),
+                Err(error) => return Err(End::Broken(error)),
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(&mut self) -> std::io::Result<usize> {
+        poll_fn(|cx| {
+            // On the stack of the poll alone: an idle connection keeps no slices.
+            let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
+            let filled = self.outbound.slices(&mut slices);
+            Pin::new(&mut self.socket).poll_write_vectored(cx, &slices[..filled])
+        })
+        .await
+    }
+}

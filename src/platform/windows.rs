@@ -1,0 +1,25 @@
+//! Windows.
+#![allow(unsafe_code)]
+
+use std::{io, os::windows::io::AsRawSocket};
+
+use socket2::Socket;
+use windows_sys::Win32::Networking::WinSock::{SO_EXCLUSIVEADDRUSE, SOL_SOCKET, setsockopt};
+
+/// Before binding: makes the address this process's alone. Without it another process may bind the same address
+/// with `SO_REUSEADDR` and take the connections (that option means something else here than on Unix, so it is
+/// never set).
+pub fn own_the_address(socket: &Socket) -> io::Result<()> {
+    let on = 1_i32.to_ne_bytes();
+    let handle = usize::try_from(socket.as_raw_socket()).map_err(io::Error::other)?;
+    // SAFETY: the socket is open for as long as it is borrowed, and the option's value is a 4-byte integer that
+    // lives for the whole call; no safe wrapper of this option exists in std, socket2 or tokio.
+    let result = unsafe { setsockopt(handle, SOL_SOCKET, SO_EXCLUSIVEADDRUSE, on.as_ptr(), 4) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Windows has no such limit.
+#[must_use]
+pub fn raise_descriptor_limit() -> Option<u64> {
+    None
+}

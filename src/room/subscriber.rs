@@ -1,0 +1,192 @@
+//! A session as the room floor knows it: a number, a name, and the ways to reach its writer.
+
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use chat_proto::{ErrorCode, LeaveReason, Text, Username};
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
+
+use super::{Closed, Log, Mailbox, Membership, ReadySet};
+
+/// Requests a session may have unanswered. Full: its reader waits, and so does its socket.
+pub const SLOTS_MAX: u16 = 64;
+
+/// The ready set's bit for whispers.
+pub const MAILBOX_BIT: u32 = 0;
+/// The ready set's bit for the lobby; further rooms take the bits up to 62.
+pub const LOBBY_BIT: u32 = 1;
+/// The ready set's bit for the control queue.
+pub const CONTROL_BIT: u32 = 63;
+
+/// A session's number, never used twice while the server runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u64);
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a writer needs to read a conversation: its log, its place there, and the bit that says it has news.
+#[derive(Clone)]
+pub struct Attachment {
+    /// The bit of the session's ready set.
+    pub bit: u32,
+    /// The conversation's lines.
+    pub log: Arc<Log>,
+    /// This session's place.
+    pub member: Arc<Membership>,
+}
+
+/// What a session's writer is told, in this order, beside the lines of its logs.
+pub enum Control {
+    /// Send this packet: an answer, a notice, a ping.
+    Packet(Bytes),
+    /// Read this conversation from now on.
+    Attach(Attachment),
+    /// Read this conversation to its end, and then no more.
+    Detach {
+        /// Its bit, free again when this has been done.
+        bit: u32,
+    },
+    /// Send nothing more but a goodbye with this code.
+    Close(ErrorCode, LeaveReason),
+}
+
+/// A session, as everyone but its own connection sees it.
+pub struct Subscriber {
+    id: SessionId,
+    name: Username,
+    mailbox: Mailbox,
+    ready: ReadySet,
+    slots: Semaphore,
+    control: Mutex<VecDeque<Queued>>,
+}
+
+struct Queued {
+    control: Control,
+    /// Whether it gives a slot back when it is taken.
+    slot: bool,
+}
+
+/// The right to answer one request without waiting. Dropped unused, it goes back.
+pub struct Slot {
+    subscriber: Arc<Subscriber>,
+    held: bool,
+}
+
+impl Subscriber {
+    /// A session that nobody reaches yet.
+    #[must_use]
+    pub fn new(id: SessionId, name: Username, mailbox: Mailbox) -> Self {
+        Self {
+            id,
+            name,
+            mailbox,
+            ready: ReadySet::new(),
+            slots: Semaphore::new(SLOTS_MAX.into()),
+            control: Mutex::default(),
+        }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// Its name, as shown.
+    #[must_use]
+    pub fn name(&self) -> &Username {
+        &self.name
+    }
+
+    /// Its private log.
+    #[must_use]
+    pub fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+
+    /// Waits until one more request may be unanswered.
+    pub async fn slot(self: &Arc<Self>) -> Slot {
+        self.slots.acquire().await.expect("nobody closes it").forget();
+        Slot { subscriber: Arc::clone(self), held: true }
+    }
+
+    /// Waits until every request has been answered, and the writer has taken the answers.
+    pub async fn settled(&self) {
+        let _all = self.slots.acquire_many(SLOTS_MAX.into()).await.expect("nobody closes it");
+    }
+
+    /// Hands over a whisper.
+    pub fn whisper(&self, from: SessionId, name: &Username, text: &Text, time_ms: u64) -> Result<(), Closed> {
+        self.mailbox.append(from, name, text, time_ms)?;
+        self.ready.mark(MAILBOX_BIT);
+        Ok(())
+    }
+
+    /// Tells the writer something that answers no request. The caller bounds how often.
+    pub fn tell(&self, control: Control) {
+        self.push(Queued { control, slot: false });
+    }
+
+    /// Says that the log behind `bit` has news.
+    pub fn mark(&self, bit: u32) {
+        self.ready.mark(bit);
+    }
+
+    /// For the writer: which logs have news. Waits while none has.
+    pub fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<u64> {
+        self.ready.poll_take(cx)
+    }
+
+    /// For the writer: which logs have news, perhaps none.
+    #[must_use]
+    pub fn take_ready(&self) -> u64 {
+        self.ready.take()
+    }
+
+    /// For the writer: what it is told next.
+    #[must_use]
+    pub fn next_control(&self) -> Option<Control> {
+        let Queued { control, slot } = self.control.lock().pop_front()?;
+        if slot {
+            self.slots.add_permits(1);
+        }
+        Some(control)
+    }
+
+    fn push(&self, queued: Queued) {
+        self.control.lock().push_back(queued);
+        self.ready.mark(CONTROL_BIT);
+    }
+}
+
+impl Slot {
+    /// Whose request it answers.
+    #[must_use]
+    pub fn subscriber(&self) -> &Arc<Subscriber> {
+        &self.subscriber
+    }
+
+    /// Answers the request.
+    pub fn answer(mut self, packet: Bytes) {
+        self.held = false;
+        self.subscriber.push(Queued { control: Control::Packet(packet), slot: true });
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if self.held {
+            self.subscriber.slots.add_permits(1);
+        }
+    }
+}

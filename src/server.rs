@@ -1,0 +1,209 @@
+//! Puts the floors together, runs them, and stops them the way the data runs.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use chat_proto::{LOBBY, Limits, limits};
+use tokio::{
+    io::DuplexStream,
+    net::TcpListener,
+    sync::mpsc,
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    config::Config,
+    metrics::Metrics,
+    net::{Admission, Shared, listen, serve},
+    room::{FanOut, Inbox, Log, SLOTS_MAX},
+    session::{Doorkeeper, SessionRegistry},
+    stop::StopReason,
+};
+
+/// Commands that may wait for the fan-out, beside the one departure that each session has reserved. Full: the
+/// speakers wait, and so do their sockets.
+const INBOX_COMMANDS: usize = 1_024;
+
+/// A running server. Dropped without [`Server::stop`], it goes on until the runtime ends.
+pub struct Server {
+    addresses: Vec<SocketAddr>,
+    admission: Arc<Admission>,
+    registry: Arc<SessionRegistry>,
+    shared: Arc<Shared>,
+    /// The handle that keeps the fan-out going while nobody is connected.
+    inbox: Inbox,
+    fan_out: JoinHandle<()>,
+    connections: TaskTracker,
+    drain: Duration,
+}
+
+/// How a stop went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped {
+    /// Connections that were cut because the grace period ended before they had taken everything.
+    pub cut: usize,
+}
+
+impl Server {
+    /// Starts serving on listeners that are already bound. Must be called within a Tokio runtime.
+    pub fn start(config: &Config, listeners: Vec<TcpListener>) -> io::Result<Self> {
+        let metrics = Arc::new(Metrics::new());
+        let registry = Arc::new(SessionRegistry::new());
+        let admission = Arc::new(Admission::new(config.limits.clone()));
+        let (inbox, commands) = mpsc::channel(config.limits.connections + INBOX_COMMANDS);
+        let lobby = Log::new(LOBBY, rand::random(), config.lobby);
+        let fan_out = FanOut::new(config.limits.notice_members, lobby, unix_ms, Arc::clone(&metrics));
+        let shared = Arc::new(Shared {
+            doorkeeper: Doorkeeper::new(Arc::clone(&registry), config.mailbox),
+            limits: announced(config),
+            timeouts: config.timeouts.clone(),
+            rates: config.rates.clone(),
+            metrics,
+            clock: unix_ms,
+            stop: CancellationToken::new(),
+            quiet: CancellationToken::new(),
+            readers: TaskTracker::new(),
+        });
+        let server = Self {
+            addresses: listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
+            fan_out: tokio::spawn(fan_out.run(commands)),
+            connections: TaskTracker::new(),
+            drain: config.timeouts.drain,
+            admission,
+            registry,
+            shared,
+            inbox,
+        };
+        for listener in listeners {
+            tokio::spawn(listen(
+                listener,
+                Arc::clone(&server.admission),
+                Arc::clone(&server.shared),
+                server.inbox.clone(),
+                server.connections.clone(),
+            ));
+        }
+        Ok(server)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Its counters.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// Who is connected.
+    #[must_use]
+    pub fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// Sessions signed in.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.registry.len()
+    }
+
+    /// Connections whose tasks have not ended.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// The way in to the fan-out, for the operator's own commands.
+    #[must_use]
+    pub fn inbox(&self) -> &Inbox {
+        &self.inbox
+    }
+
+    /// Connects in memory, through a pipe that holds `pipe_bytes` each way: as a socket would, without one.
+    ///
+    /// # Panics
+    /// When the server is full.
+    #[must_use]
+    pub fn connect_in_memory(&self, pipe_bytes: usize) -> DuplexStream {
+        let (client, socket) = tokio::io::duplex(pipe_bytes);
+        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let ticket = self.admission.admit(peer.ip(), Instant::now()).expect("the server has room");
+        self.connections.spawn(serve(socket, peer, ticket, Arc::clone(&self.shared), self.inbox.clone()));
+        client
+    }
+
+    /// Stops the way the data runs: nobody is let in and nothing more is read; what was read is said and
+    /// answered; everyone is sent what they have coming and a goodbye. Bounded by the smaller of the configured
+    /// drain time and what `reason` allows.
+    pub async fn stop(self, reason: StopReason) -> Stopped {
+        let Self { shared, inbox, fan_out, connections, drain, .. } = self;
+        let deadline = Instant::now() + drain.min(reason.grace_max());
+        tracing::info!(event = "stopping", ?reason, connections = connections.len(), "stopping");
+        connections.close();
+        shared.readers.close();
+        shared.stop.cancel();
+        let drained = async {
+            shared.readers.wait().await;
+            drop(inbox);
+            // Ends when the last handle to it is gone and its inbox is empty.
+            if let Err(error) = fan_out.await {
+                tracing::error!(event = "fan_out_failed", %error, "the fan-out failed");
+            }
+            shared.quiet.cancel();
+            connections.wait().await;
+        };
+        let cut = if timeout_at(deadline, drained).await.is_ok() { 0 } else { connections.len() };
+        tracing::info!(event = "stopped", cut, "stopped");
+        Stopped { cut }
+    }
+}
+
+/// What a Hello says of this server.
+fn announced(config: &Config) -> Limits {
+    let timeouts = &config.timeouts;
+    Limits {
+        guest_packet_bytes: limits::GUEST_PACKET_BYTES_MAX,
+        client_packet_bytes: limits::CLIENT_PACKET_BYTES_MAX,
+        server_packet_bytes: limits::SERVER_PACKET_BYTES_MAX,
+        text_chars: limits::TEXT_CHARS_MAX,
+        text_bytes: limits::TEXT_BYTES_MAX,
+        name_chars: limits::NAME_CHARS_MAX,
+        name_bytes: limits::NAME_BYTES_MAX,
+        ping_bytes: limits::PING_BYTES_MAX,
+        page_entries: limits::PAGE_ENTRIES_MAX,
+        requests_outstanding: SLOTS_MAX,
+        notice_members: config.limits.notice_members,
+        chat_per_second: config.rates.chat.per_second,
+        chat_burst: config.rates.chat.burst,
+        other_per_second: config.rates.other.per_second,
+        other_burst: config.rates.other.burst,
+        login_ms: millis(timeouts.login),
+        packet_ms: millis(timeouts.packet),
+        ping_after_ms: millis(timeouts.ping_after),
+        idle_ms: millis(timeouts.idle),
+        write_ms: millis(timeouts.write),
+        guest_packets: limits::GUEST_PACKETS_MAX,
+        guest_refusals: limits::GUEST_REFUSALS_MAX,
+        refusal_score: limits::REFUSAL_SCORE_MAX,
+        credential_bytes: limits::CREDENTIAL_BYTES_MAX,
+    }
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// Milliseconds since 1970 UTC; 0 if the clock says it is before that.
+fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

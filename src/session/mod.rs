@@ -1,0 +1,11 @@
+//! Who someone is: names to sessions, logging in, and what a signed-in person may ask for.
+
+mod dispatch;
+mod login;
+mod registry;
+mod session;
+
+pub use dispatch::Next;
+pub use login::Doorkeeper;
+pub use registry::SessionRegistry;
+pub use session::Session;

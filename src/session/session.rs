@@ -1,0 +1,68 @@
+//! A person signed in on one connection, and the tidying up when that ends in any way.
+
+use std::sync::Arc;
+
+use chat_proto::{LeaveReason, NameKey};
+use tokio::sync::mpsc::OwnedPermit;
+
+use super::SessionRegistry;
+use crate::room::{Command, SessionId, Subscriber};
+
+/// A signed-in session. Dropping it, for whatever reason, frees its name, closes its mailbox and takes it out of
+/// every room.
+pub struct Session {
+    key: NameKey,
+    subscriber: Arc<Subscriber>,
+    registry: Arc<SessionRegistry>,
+    /// Room in the inbox for the departure, reserved at login: a full inbox leaves no ghost in a room.
+    departure: Option<OwnedPermit<Command>>,
+    leave_reason: LeaveReason,
+}
+
+impl Session {
+    pub(super) fn new(
+        key: NameKey,
+        subscriber: Arc<Subscriber>,
+        registry: Arc<SessionRegistry>,
+        departure: OwnedPermit<Command>,
+    ) -> Self {
+        let departure = Some(departure);
+        Self { key, subscriber, registry, departure, leave_reason: LeaveReason::Lost }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn id(&self) -> SessionId {
+        self.subscriber.id()
+    }
+
+    /// What the others reach it by.
+    #[must_use]
+    pub fn subscriber(&self) -> &Arc<Subscriber> {
+        &self.subscriber
+    }
+
+    pub(super) fn registry(&self) -> &SessionRegistry {
+        &self.registry
+    }
+
+    /// Ends it, telling the others why.
+    pub fn leave(mut self, reason: LeaveReason) {
+        self.leave_reason = reason;
+    }
+
+    /// Lets the fan-out end: when the server stops, nobody is told of the departures.
+    pub fn forgo_departure(&mut self) {
+        self.departure = None;
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.registry.release(&self.key, self.id());
+        self.subscriber.mailbox().close();
+        if let Some(departure) = self.departure.take() {
+            departure.send(Command::Depart { session: self.id(), reason: self.leave_reason });
+        }
+    }
+}

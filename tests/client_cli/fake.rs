@@ -1,0 +1,217 @@
+//! A scripted server on loopback, and a `chat-client` run against it.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use bytes::BytesMut;
+use chat_proto::{
+    Answer, ClientPacket, Code, Goodbye, HelloAnswer, Limits, Line, LineHead, List, PacketCodec, Receipt,
+    Refusal, RequestId, ServerPacket, Welcome, limits,
+};
+use tokio_util::codec::Decoder;
+
+/// So that a test which waits for what never comes fails.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub const LIMITS: Limits = Limits {
+    guest_packet_bytes: limits::GUEST_PACKET_BYTES_MAX,
+    client_packet_bytes: limits::CLIENT_PACKET_BYTES_MAX,
+    server_packet_bytes: limits::SERVER_PACKET_BYTES_MAX,
+    text_chars: limits::TEXT_CHARS_MAX,
+    text_bytes: limits::TEXT_BYTES_MAX,
+    name_chars: limits::NAME_CHARS_MAX,
+    name_bytes: limits::NAME_BYTES_MAX,
+    ping_bytes: limits::PING_BYTES_MAX,
+    page_entries: limits::PAGE_ENTRIES_MAX,
+    requests_outstanding: 64,
+    notice_members: 200,
+    chat_per_second: 1_000,
+    chat_burst: 1_000,
+    other_per_second: 0,
+    other_burst: 0,
+    login_ms: 10_000,
+    packet_ms: 10_000,
+    ping_after_ms: 30_000,
+    idle_ms: 75_000,
+    write_ms: 10_000,
+    guest_packets: limits::GUEST_PACKETS_MAX,
+    guest_refusals: limits::GUEST_REFUSALS_MAX,
+    refusal_score: limits::REFUSAL_SCORE_MAX,
+    credential_bytes: limits::CREDENTIAL_BYTES_MAX,
+};
+
+pub const HEAD: LineHead = LineHead { conversation: 1, epoch: 5, seq: 3, time_ms: 1_700_000_000_000 };
+
+/// The server's end of one connection.
+pub struct Peer {
+    stream: TcpStream,
+    codec: PacketCodec,
+    buffer: BytesMut,
+}
+
+impl Peer {
+    /// The next packet but Pongs; `None` at the end of the stream.
+    pub fn recv(&mut self) -> Option<ClientPacket> {
+        loop {
+            if let Some(frame) = self.codec.decode(&mut self.buffer).expect("a client frames rightly") {
+                return Some(
+                    ClientPacket::decode(frame.kind, &frame.body).expect("a client encodes rightly"),
+                );
+            }
+            let mut bytes = [0; 4_096];
+            match self.stream.read(&mut bytes) {
+                Ok(0) => return None,
+                Ok(read) => self.buffer.extend_from_slice(&bytes[..read]),
+                // A read with a timeout is not taken up again by itself.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => panic!("the client is gone: {error}"),
+            }
+        }
+    }
+
+    pub fn send(&mut self, packet: &ServerPacket) {
+        self.send_bytes(&packet.to_bytes());
+    }
+
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the client is there");
+    }
+
+    pub fn greet(&mut self, limits: Limits) {
+        let Some(ClientPacket::Hello(hello)) = self.recv() else { panic!("a Hello is first") };
+        self.send(&ServerPacket::HelloAnswer(HelloAnswer {
+            id: hello.id,
+            code: Code::OK,
+            version_min: 1,
+            version_max: 1,
+            features: 0,
+            durability: 0,
+            time_ms: 0,
+            limits,
+        }));
+    }
+
+    /// Greets and takes the login; returns the name.
+    pub fn welcome(&mut self, limits: Limits) -> String {
+        self.greet(limits);
+        let Some(ClientPacket::Login(login)) = self.recv() else { panic!("a Login is second") };
+        let name = login.name.as_str().to_owned();
+        let outcome = Ok(Welcome {
+            session: 7,
+            name: name.clone(),
+            time_ms: 0,
+            resume_token: None,
+            grace_ms: 0,
+            conversations: List(Vec::new()),
+        });
+        self.send(&ServerPacket::LoginAnswer(Answer { id: login.id, outcome }));
+        name
+    }
+
+    pub fn refuse_login(&mut self, code: impl Into<Code>) {
+        self.greet(LIMITS);
+        let Some(ClientPacket::Login(login)) = self.recv() else { panic!("a Login is second") };
+        self.send(&ServerPacket::LoginAnswer(Answer { id: login.id, outcome: Err(refusal(code, 0)) }));
+    }
+
+    pub fn recv_broadcast(&mut self) -> (RequestId, String) {
+        match self.recv() {
+            Some(ClientPacket::Broadcast(said)) => (said.id, said.text.as_str().to_owned()),
+            other => panic!("{other:?} is not a broadcast"),
+        }
+    }
+
+    pub fn acknowledge(&mut self, id: RequestId, seq: u64) {
+        let outcome = Ok(Receipt { epoch: 5, seq, time_ms: 0 });
+        self.send(&ServerPacket::BroadcastAnswer(Answer { id, outcome }));
+    }
+
+    pub fn refuse_broadcast(&mut self, id: RequestId, code: impl Into<Code>, retry_ms: u32) {
+        self.send(&ServerPacket::BroadcastAnswer(Answer { id, outcome: Err(refusal(code, retry_ms)) }));
+    }
+
+    /// Takes a broadcast and acknowledges it.
+    pub fn hear(&mut self) -> String {
+        let (id, text) = self.recv_broadcast();
+        self.acknowledge(id, 1);
+        text
+    }
+
+    /// Takes the logout and says goodbye.
+    pub fn farewell(&mut self) {
+        let Some(ClientPacket::Logout(logout)) = self.recv() else { panic!("a logout is last") };
+        self.send(&ServerPacket::LogoutAnswer(Answer { id: logout.id, outcome: Ok(()) }));
+        self.send(&goodbye(Code::OK, ""));
+        assert_eq!(self.recv(), None);
+    }
+}
+
+pub fn refusal(code: impl Into<Code>, retry_ms: u32) -> Refusal {
+    Refusal { code: code.into(), retry_ms }
+}
+
+pub fn goodbye(code: impl Into<Code>, text: &str) -> ServerPacket {
+    ServerPacket::Goodbye(Goodbye { code: code.into(), retry_ms: 0, text: text.to_owned() })
+}
+
+pub fn line(sender: &str, text: &str) -> Line<String> {
+    Line { head: HEAD, sender: sender.to_owned(), text: text.to_owned() }
+}
+
+pub fn broadcast(sender: &str, text: &str) -> ServerPacket {
+    ServerPacket::BroadcastLine(line(sender, text))
+}
+
+/// Plays a script on the first connection. Joining tells whether all went by it.
+pub fn serve(script: impl FnOnce(&mut Peer) + Send + 'static) -> (SocketAddr, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let server = thread::spawn(move || {
+        let (stream, _) = listener.accept().expect("a client");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let codec = PacketCodec::new(limits::CLIENT_PACKET_BYTES_MAX);
+        script(&mut Peer { stream, codec, buffer: BytesMut::new() });
+    });
+    (address, server)
+}
+
+/// A client named kim, with the words of `arguments`.
+pub fn client(address: SocketAddr, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chat-client"));
+    command.arg(address.to_string()).args(["-u", "kim"]).args(arguments.split_whitespace());
+    for variable in ["LANG", "LC_ALL", "LC_MESSAGES", "NO_COLOR", "CHAT_USER"] {
+        command.env_remove(variable);
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// What a run of the client left.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Gives a client its whole input and waits for its end.
+pub fn feed(mut child: Child, input: &[u8]) -> Ran {
+    // A client that ends early does not read all of it.
+    let _ = child.stdin.take().expect("piped").write_all(input);
+    let output = child.wait_with_output().expect("it ends");
+    let text = |bytes| String::from_utf8(bytes).expect("it writes UTF-8");
+    Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+/// Runs a client on an input against a script that must be played to its end.
+pub fn run(arguments: &str, input: impl AsRef<[u8]>, script: impl FnOnce(&mut Peer) + Send + 'static) -> Ran {
+    let (address, server) = serve(script);
+    let ran = feed(client(address, arguments).spawn().expect("it starts"), input.as_ref());
+    server.join().unwrap_or_else(|_| panic!("the script was not kept: {ran:?}"));
+    ran
+}

@@ -1,0 +1,73 @@
+//! The server's executable as a child process.
+#![allow(dead_code, reason = "each test target uses its own part of it")]
+
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    process::{Child, Command, ExitStatus, Stdio},
+    thread::JoinHandle,
+};
+
+/// A running server, killed when dropped.
+pub struct ServerProcess {
+    child: Child,
+    /// Where it listens.
+    pub address: SocketAddr,
+    log: Option<JoinHandle<String>>,
+}
+
+impl ServerProcess {
+    /// Starts the executable on a free port of 127.0.0.1, with further arguments.
+    pub fn start(args: &[&str]) -> Self {
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_chat-server")).args(args))
+    }
+
+    /// As [`start`](Self::start), of a command that ends in the executable.
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command
+            .args(["--listen", "127.0.0.1:0", "--set", "log.format=json"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the executable starts");
+        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+        let mut log = String::new();
+        let address = loop {
+            let line =
+                lines.next().unwrap_or_else(|| panic!("it said where it listens: {log}")).expect("text");
+            log += &line;
+            log.push('\n');
+            if let Some((_, rest)) = line.split_once("\"listen\":\"[") {
+                break rest.split(']').next().and_then(|address| address.parse().ok()).expect("an address");
+            }
+        };
+        let log =
+            std::thread::spawn(move || lines.map_while(Result::ok).fold(log, |log, line| log + &line + "\n"));
+        Self { child, address, log: Some(log) }
+    }
+
+    /// The process's number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends Ctrl-C's signal.
+    #[cfg(unix)]
+    pub fn interrupt(&self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it is there");
+    }
+
+    /// Waits for it to end; its exit status and its log.
+    pub fn ended(mut self) -> (ExitStatus, String) {
+        let status = self.child.wait().expect("a child");
+        (status, self.log.take().expect("taken once").join().expect("no panic"))
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        // Already gone is just as well.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,295 @@
+//! The client in Python, written from the protocol's document alone, agrees with the vectors and with the server.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/chat.py");
+const PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
+/// How long anything may take before a test is given up.
+const WATCHDOG: Duration = Duration::from_mins(1);
+
+/// The lines of a pipe, as they arrive.
+struct Lines {
+    what: String,
+    lines: Receiver<String>,
+}
+
+impl Lines {
+    fn of(what: String, pipe: impl Read + Send + 'static) -> Self {
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            let mut pipe = BufReader::new(pipe);
+            let mut line = Vec::new();
+            while pipe.read_until(b'\n', &mut line).is_ok_and(|length| length > 0) {
+                let text = String::from_utf8_lossy(&line);
+                if sender.send(text.trim_end_matches(['\r', '\n']).to_owned()).is_err() {
+                    break;
+                }
+                line.clear();
+            }
+        });
+        Self { what, lines }
+    }
+
+    /// The next line, or none at the pipe's end.
+    fn next(&self, until: Instant) -> Option<String> {
+        match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(line) => Some(line),
+            Err(RecvTimeoutError::Disconnected) => None,
+            Err(RecvTimeoutError::Timeout) => panic!("{} stays silent", self.what),
+        }
+    }
+
+    /// Skips lines up to the one that holds `part`.
+    fn find(&self, part: &str) -> String {
+        let until = Instant::now() + WATCHDOG;
+        let mut skipped = Vec::new();
+        while let Some(line) = self.next(until) {
+            if line.contains(part) {
+                return line;
+            }
+            skipped.push(line);
+        }
+        panic!("{} ended without {part:?}: {skipped:?}", self.what);
+    }
+
+    #[track_caller]
+    fn expect(&self, line: &str) {
+        assert_eq!(self.next(Instant::now() + WATCHDOG).as_deref(), Some(line), "{}", self.what);
+    }
+
+    /// All that is left, up to the pipe's end.
+    fn rest(&self) -> Vec<String> {
+        let until = Instant::now() + WATCHDOG;
+        std::iter::from_fn(|| self.next(until)).collect()
+    }
+}
+
+/// A program that ends with its test.
+struct Program {
+    child: Child,
+    input: Option<ChildStdin>,
+    out: Lines,
+    err: Lines,
+}
+
+impl Program {
+    fn start(what: &str, command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{what} does not start: {error}"));
+        let out: ChildStdout = child.stdout.take().expect("stdout is piped");
+        let err: ChildStderr = child.stderr.take().expect("stderr is piped");
+        Self {
+            input: child.stdin.take(),
+            child,
+            out: Lines::of(format!("stdout of {what}"), out),
+            err: Lines::of(format!("stderr of {what}"), err),
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        let input = self.input.as_mut().expect("the input is open");
+        input.write_all(format!("{line}\n").as_bytes()).expect("the program reads its input");
+        input.flush().expect("the program reads its input");
+    }
+
+    /// Waits for the end, which the closed pipes tell; returns the exit and the lines of both pipes not yet taken.
+    fn finish(mut self) -> (ExitStatus, Vec<String>, Vec<String>) {
+        self.input = None;
+        let (out, err) = (self.out.rest(), self.err.rest());
+        (self.child.wait().expect("a child can be waited for"), out, err)
+    }
+
+    /// What Ctrl-C does.
+    #[cfg(unix)]
+    fn interrupt(&self) {
+        let status = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
+        assert!(status.expect("kill starts").success(), "the signal is sent");
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+struct Server {
+    #[cfg_attr(not(unix), expect(dead_code, reason = "only its end matters where there are no signals"))]
+    program: Program,
+    address: String,
+}
+
+impl Server {
+    fn start() -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+        let program = Program::start(
+            "the server",
+            command.args(["--listen", "127.0.0.1:0", "--set", "log.format=json"]),
+        );
+        let line = program.err.find(r#""event":"started""#);
+        let address = line
+            .split_once(r#""listen":"["#)
+            .and_then(|(_, rest)| rest.split_once(']'))
+            .unwrap_or_else(|| panic!("no address in {line}"))
+            .0
+            .to_owned();
+        Self { program, address }
+    }
+
+    /// A client, whatever becomes of its login.
+    fn connect(&self, name: &str, options: &[&str]) -> Program {
+        let mut command = Command::new(PYTHON);
+        Program::start(name, command.args([SCRIPT, &self.address, "-u", name]).args(options))
+    }
+
+    /// A client that is logged in.
+    fn client(&self, name: &str) -> Program {
+        let client = self.connect(name, &[]);
+        client.err.expect(&format!("* logged in as {name}"));
+        client
+    }
+}
+
+#[test]
+fn the_python_client_agrees_with_every_vector() {
+    let mut command = Command::new(PYTHON);
+    let (exit, out, err) = Program::start("the self-check", command.args([SCRIPT, "--self-check"])).finish();
+    assert!(exit.success(), "{out:?} {err:?}");
+    assert!(out.concat().ends_with(" passed, 0 failed"), "{out:?}");
+}
+
+#[test]
+fn a_broadcast_reaches_the_others_and_not_its_sender() {
+    let server = Server::start();
+    let (mut alice, mut bob) = (server.client("alice"), server.client("bob"));
+    alice.say("hello");
+    bob.out.expect("alice: hello");
+    bob.say("hello yourself");
+    alice.out.expect("bob: hello yourself");
+    for client in [alice, bob] {
+        let (exit, out, err) = client.finish();
+        assert_eq!((exit.code(), out), (Some(0), vec![]), "{err:?}");
+        assert_eq!(err.last().map(String::as_str), Some("* goodbye"));
+    }
+}
+
+#[test]
+fn a_whisper_reaches_one_person() {
+    let server = Server::start();
+    let (mut alice, bob, carol) = (server.client("alice"), server.client("bob"), server.client("carol"));
+    alice.say("/w BOB psst");
+    bob.out.expect("alice -> you: psst");
+    alice.say("all of you");
+    bob.out.expect("alice: all of you");
+    carol.out.expect("alice: all of you");
+}
+
+#[test]
+fn a_whisper_to_nobody_is_told_so() {
+    let server = Server::start();
+    let mut alice = server.client("alice");
+    alice.say("/w nobody psst");
+    alice.err.find("! whisper to nobody: 2101 ");
+    alice.say("/w alice psst");
+    alice.err.find("! whisper to alice: 2102 ");
+}
+
+#[test]
+fn a_name_in_use_is_refused_in_any_case() {
+    let server = Server::start();
+    let _alice = server.client("alice");
+    let (exit, out, err) = server.connect("ALICE", &[]).finish();
+    assert_eq!((exit.code(), out), (Some(3), vec![]), "{err:?}");
+    assert!(err.concat().starts_with("refused: 1301 "), "{err:?}");
+}
+
+#[test]
+fn korean_and_emoji_come_and_go_whatever_the_locale() {
+    let server = Server::start();
+    let mut alice = server.client("영희");
+    let mut command = Command::new(PYTHON);
+    let mut bob = Program::start(
+        "김철수",
+        command.args([SCRIPT, &server.address, "-u", "김철수"]).envs([
+            ("LC_ALL", "C"),
+            ("PYTHONUTF8", "0"),
+            ("PYTHONCOERCECLOCALE", "0"),
+        ]),
+    );
+    bob.err.expect("* logged in as 김철수");
+    alice.say("안녕 👋 👨‍👩‍👧‍👦 🇰🇷");
+    bob.out.expect("영희: 안녕 👋 👨‍👩‍👧‍👦 🇰🇷");
+    bob.say("/w 영희 비밀이야 🤫");
+    alice.out.expect("김철수 -> you: 비밀이야 🤫");
+}
+
+#[test]
+fn everyone_is_listed() {
+    let server = Server::start();
+    let (mut alice, _bob) = (server.client("alice"), server.client("bob"));
+    alice.say("/who");
+    alice.err.find("* here: alice");
+    alice.err.find("* here: bob");
+    alice.err.find("* 2 in all");
+}
+
+#[test]
+fn a_line_said_once_is_answered_before_the_logout() {
+    let server = Server::start();
+    let alice = server.client("alice");
+    let (exit, _, err) = server.connect("bob", &["--once", "done"]).finish();
+    assert_eq!(exit.code(), Some(0), "{err:?}");
+    alice.out.expect("bob: done");
+    alice.err.find("* bob left");
+    let (exit, _, err) = server.connect("bob", &["--once", " "]).finish();
+    assert_eq!(exit.code(), Some(3), "{err:?}");
+}
+
+#[test]
+fn a_hurried_client_keeps_to_the_rate_and_loses_no_line() {
+    let server = Server::start();
+    let (mut alice, bob) = (server.client("alice"), server.client("bob"));
+    for number in 0..20 {
+        alice.say(&number.to_string());
+    }
+    let (exit, _, err) = alice.finish();
+    assert_eq!(exit.code(), Some(0), "{err:?}");
+    for number in 0..20 {
+        bob.out.expect(&format!("alice: {number}"));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_client_logs_out() {
+    let server = Server::start();
+    let (alice, bob) = (server.client("alice"), server.client("bob"));
+    alice.interrupt();
+    // Its input is still open: it is the interrupt that ends it.
+    alice.err.find("* goodbye");
+    let (exit, _, err) = alice.finish();
+    assert_eq!(exit.code(), Some(0), "{err:?}");
+    bob.err.find("* alice left");
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_server_says_goodbye_to_everyone() {
+    let server = Server::start();
+    let (alice, bob) = (server.client("alice"), server.client("bob"));
+    server.program.interrupt();
+    for client in [alice, bob] {
+        client.err.find("* goodbye: 5001 ");
+        let (exit, _, err) = client.finish();
+        assert_eq!(exit.code(), Some(3), "{err:?}");
+    }
+}

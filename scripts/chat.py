@@ -1,0 +1,439 @@
+#!/usr/bin/env python3
+"""A small client for iocp-chat, written from proto/PROTOCOL.md alone, that also checks itself against proto/vectors.
+
+Chatting: each line of standard input is said to everyone in the lobby, but for these:
+
+  /w NAME TEXT   whisper to one person
+  /who           list who is here
+  /quit          send what is still to be sent, then log out (so does the end of input; Ctrl-C logs out at once)
+  //TEXT         say a line that begins with a slash
+
+What others say goes to standard output as "name: text" and "name -> you: text", everything else to standard error.
+Control characters and direction controls of what is received are shown as \\u{...}.
+
+Exit codes: 0 logged out; 1 the network failed; 2 usage; 3 the server refused the login or the --once line, or ended the
+session with a reason; 4 the server broke the protocol. --self-check: 0 all passed, 1 some failed.
+
+What --self-check cannot check: names and texts are judged by the Unicode version of this Python, so a code point that
+only a newer one assigns would be refused in a name, and a mark only a newer one knows does not count as a mark; and
+nothing here says when two names are the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import time
+from collections import deque
+from pathlib import Path
+from typing import Any, Deque, Dict, NoReturn, Optional, Tuple
+
+from chat_vectors import self_check
+from chat_wire import PACKETS, Fields, Framer, Refused, check_text, decode, encode, meaning, shown
+
+REASONS = ["", " (connection lost)", " (timed out)", " (kicked)", " (replaced by another login)", " (broke the rules)"]
+STATES = ["", " (away)", " (reconnecting)"]
+TRIES = 10
+PATIENCE = 15.0  # seconds for a login or logout, and for a server that takes no bytes
+ANSWER_PATIENCE = 60.0  # seconds for any other answer
+
+
+def emit(stream: Any, line: str) -> None:
+    if stream is not None:
+        stream.buffer.write(line.encode("utf-8", "replace") + b"\n")
+        stream.flush()
+
+
+def say(line: str) -> None:
+    emit(sys.stdout, line)
+
+
+def tell(line: str) -> None:
+    emit(sys.stderr, line)
+
+
+class Request:
+    """A packet on its way to the server, and how often it was tried. Pings and Pongs have no answer and no tries."""
+
+    def __init__(self, name: str, fields: Fields) -> None:
+        self.name = name
+        self.fields = fields
+        self.tries = 0
+
+
+class Lane:
+    """What waits for one of the two rates: `burst` at once, `per_second` after that; no limit when that is 0."""
+
+    def __init__(self, per_second: int = 0, burst: int = 1) -> None:
+        self.requests: Deque[Request] = deque()
+        self.not_before = self.since = time.monotonic()
+        self.per_second = per_second
+        self.burst = max(burst, 1)
+        self.tokens = float(self.burst)
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next may be sent; not above 0 if it may now."""
+        if not self.per_second:
+            return self.not_before - now
+        self.tokens = min(self.burst, self.tokens + (now - self.since) * self.per_second)
+        self.since = now
+        return max(self.not_before - now, (1 - self.tokens) / self.per_second)
+
+
+class Done(Exception):
+    """The session is over, with this exit code."""
+
+    def __init__(self, exit_code: int, words: str = "") -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+        self.words = words
+
+
+class Client:
+    """One session. The main thread owns all of it; the others only fill the inbox."""
+
+    def __init__(self, sock: socket.socket, name: str, once: Optional[str]) -> None:
+        self.sock = sock
+        self.name = name
+        self.once = once
+        self.inbox: "queue.Queue[Tuple[str, bytes]]" = queue.Queue(64)
+        self.framer = Framer(65531)
+        self.limits: Fields = {"requests_outstanding": 64, "ping_after_ms": 30000, "idle_ms": 75000}
+        self.packet_bytes = 512
+        self.chat = Lane()
+        self.other = Lane()
+        self.outstanding: Dict[int, Request] = {}
+        self.last_id = 0
+        self.state = "greeting"  # then "login", "here", "leaving", "left"
+        self.deadline: Optional[float] = time.monotonic() + PATIENCE
+        self.heard = self.pinged = self.moved = time.monotonic()  # moved: a request was sent or concluded
+        self.no_more_input = False
+        self.interrupted = False
+        self.wants_input = threading.Event()
+        self.exit_code = 0
+        self.unsent = ""  # why nothing can be sent any more
+
+    # -- the threads
+
+    def read_socket(self) -> None:
+        while True:
+            try:
+                data = self.sock.recv(65536)
+            except socket.timeout:
+                continue
+            except OSError as error:
+                self.inbox.put(("end", str(error).encode("utf-8", "replace")))
+                return
+            if not data:
+                self.inbox.put(("end", b""))
+                return
+            self.inbox.put(("data", data))
+
+    def read_input(self) -> None:
+        # Unbuffered: a buffered reader's lock, held here, would break the interpreter's exit.
+        stream: Any = sys.stdin and getattr(sys.stdin.buffer, "raw")
+        rest = b""
+        while True:
+            try:
+                data = stream.read(65536) if stream else b""
+            except OSError:
+                data = b""
+            *lines, rest = (rest + (data or b"")).split(b"\n")
+            if not data and rest:
+                lines.append(rest)
+            for line in lines:
+                self.wants_input.wait()
+                self.inbox.put(("line", line))
+            if not data:
+                self.inbox.put(("eof", b""))
+                return
+
+    def interrupt(self, *_: Any) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = True
+
+    # -- the main thread
+
+    def run(self) -> int:
+        threading.Thread(target=self.read_socket, daemon=True).start()
+        signal.signal(signal.SIGINT, self.interrupt)
+        self.request(self.other, "Hello", {"version": 1, "features": 0})
+        try:
+            while True:
+                wait = self.step(time.monotonic())
+                try:
+                    # Short waits, because an interrupt does not end a wait on Windows.
+                    what, data = self.inbox.get(timeout=min(max(wait, 0.001), 0.2))
+                except queue.Empty:
+                    continue
+                if what == "line":
+                    self.on_line(data.decode("utf-8", "replace"))
+                elif what == "eof":
+                    self.no_more_input = True
+                elif what == "end":
+                    self.on_end(data.decode("utf-8"))
+                else:
+                    self.on_data(data)
+        except Done as done:
+            if done.words:
+                tell(done.words)
+            return done.exit_code
+
+    def step(self, now: float) -> float:
+        """Sends what may be sent now; returns how many seconds may pass before there may be more."""
+        overdue = self.outstanding and now - self.moved > ANSWER_PATIENCE
+        if overdue or (self.deadline is not None and now > self.deadline):
+            raise Done(1, "the server does not answer")
+        if self.interrupted and self.state not in ("leaving", "left"):
+            if self.state != "here":
+                raise Done(0)
+            for lane in (self.chat, self.other):
+                lane.requests.clear()
+            self.leave(now)
+        waiting = len(self.chat.requests) + len(self.other.requests)
+        if self.state == "here" and self.no_more_input and not waiting and not self.outstanding:
+            self.leave(now)
+        if waiting < 32:
+            self.wants_input.set()
+        else:
+            self.wants_input.clear()
+        ping_after = max(self.limits["ping_after_ms"], 1000) / 1000
+        if now - self.heard > max(self.limits["idle_ms"] / 1000, 2 * ping_after):
+            raise Done(1, "the server went silent")
+        if self.state == "here" and now - max(self.heard, self.pinged) > ping_after:
+            self.pinged = now
+            self.other.requests.append(Request("Ping", {"payload": b"chat.py"}))
+        return min(self.send_lane(self.chat, now), self.send_lane(self.other, now))
+
+    def leave(self, now: float) -> None:
+        self.state = "leaving"
+        self.deadline = now + PATIENCE
+        self.request(self.other, "Logout", {})
+
+    def send_lane(self, lane: Lane, now: float) -> float:
+        while lane.requests and not self.unsent:
+            request = lane.requests[0]
+            wait = lane.wait(now)
+            if wait > 0:
+                return wait
+            is_request = "id" in request.fields
+            if is_request and len(self.outstanding) >= max(self.limits["requests_outstanding"], 1):
+                break
+            lane.requests.popleft()
+            packet = encode(request.name, request.fields)
+            if len(packet) > self.packet_bytes:
+                self.refused(request, 1002)
+                continue
+            lane.tokens -= 1
+            if is_request:
+                self.outstanding[request.fields["id"]] = request
+                self.moved = now
+                request.tries += 1
+            try:
+                self.sock.sendall(packet)
+            except socket.timeout:
+                raise Done(1, "the server takes no bytes") from None
+            except OSError as error:
+                # Why it hung up may still wait to be read: what ends the session is the end of what comes.
+                self.unsent = str(error)
+        return 60.0
+
+    def request(self, lane: Lane, name: str, fields: Fields) -> None:
+        self.last_id += 1
+        lane.requests.append(Request(name, {"id": self.last_id, **fields}))
+
+    def chat_request(self, name: str, fields: Fields) -> None:
+        try:
+            check_text(fields["text"], self.limits["text_chars"], self.limits["text_bytes"])
+        except Refused as refused:
+            self.refused(Request(name, fields), refused.code)
+            return
+        self.request(self.chat, name, {"message_id": self.last_id + 1, **fields})
+
+    def on_line(self, line: str) -> None:
+        line = line.rstrip("\r")
+        if not line.strip() or self.no_more_input:
+            return
+        command, _, rest = line.partition(" ")
+        if not line.startswith("/") or line.startswith("//"):
+            self.chat_request("Broadcast", {"text": line[1:] if line.startswith("//") else line})
+        elif command == "/w" and rest.partition(" ")[2]:
+            to, _, text = rest.partition(" ")
+            self.chat_request("Whisper", {"to": to, "text": text})
+        elif line == "/who":
+            self.who(0)
+        elif line == "/quit":
+            self.no_more_input = True
+        else:
+            tell("! commands: /w NAME TEXT, /who, /quit; //TEXT says a line that begins with a slash")
+
+    def who(self, after: int) -> None:
+        self.request(self.other, "Who", {"conversation": 1, "after": after, "limit": self.limits["page_entries"]})
+
+    def on_data(self, data: bytes) -> None:
+        self.heard = time.monotonic()
+        self.framer.feed(data)
+        try:
+            packet = self.framer.next()
+            while packet:
+                if packet[0] in PACKETS and PACKETS[packet[0]][1] != "client":
+                    self.on_packet(*decode("server", *packet))
+                packet = self.framer.next()
+        except Refused as refused:
+            raise Done(4, f"the server broke the protocol: {meaning(refused.code)}") from None
+
+    def on_end(self, words: str) -> NoReturn:
+        if self.state == "left":
+            raise Done(self.exit_code)
+        raise Done(1, f"the connection ended: {words or self.unsent or 'without a goodbye'}")
+
+    def conclude(self, id: int) -> Optional[Request]:
+        self.moved = time.monotonic()
+        return self.outstanding.pop(id, None)
+
+    def on_packet(self, name: str, fields: Fields) -> None:
+        if name.endswith("Answer"):
+            request = self.conclude(fields["id"])
+            if request is None or request.name + "Answer" != name:
+                raise Done(4, f"the server broke the protocol: a {name} to no such request")
+            if fields["code"]:
+                self.refused(request, fields["code"], fields.get("retry_ms", 0), fields)
+            else:
+                self.on_answer(request, fields)
+        elif name == "BroadcastLine":
+            say(f"{shown(fields['sender'])}: {shown(fields['text'])}")
+        elif name == "WhisperLine":
+            say(f"{shown(fields['sender'])} -> you: {shown(fields['text'])}")
+        elif name == "Ping" and len(self.other.requests) < 256:
+            self.other.requests.append(Request("Pong", fields))
+        elif name == "Missed":
+            where = {0: "your mailbox", 1: "the lobby"}.get(fields["conversation"], str(fields["conversation"]))
+            tell(f"* missed lines {fields['from']} to {fields['to']} of {where}")
+        elif name == "Joined":
+            tell(f"* {shown(fields['name'])} joined")
+        elif name == "Left":
+            tell(f"* {shown(fields['name'])} left{''.join(REASONS[fields['reason']:][:1])}")
+        elif name == "SystemText":
+            tell(f"* the operator: {shown(fields['text'])}")
+        elif name == "Error":
+            request = self.conclude(fields["id"]) if fields["id"] else None
+            if request:
+                self.refused(request, fields["code"], fields["retry_ms"])
+            else:
+                tell(f"! packet {fields['kind']}: {meaning(fields['code'])}")
+        elif name == "Goodbye":
+            self.on_goodbye(fields)
+
+    def on_answer(self, request: Request, fields: Fields) -> None:
+        if request.name == "Hello":
+            self.limits = fields["limits"]
+            self.framer.limit = self.limits["server_packet_bytes"]
+            self.packet_bytes = self.limits["guest_packet_bytes"]
+            self.state = "login"
+            self.request(self.other, "Login", {"name": self.name, "credential": {"kind": 0, "bytes": b""}})
+        elif request.name == "Login":
+            self.state = "here"
+            self.deadline = None
+            self.packet_bytes = self.limits["client_packet_bytes"]
+            self.chat = Lane(self.limits["chat_per_second"], self.limits["chat_burst"])
+            self.other = Lane(self.limits["other_per_second"], self.limits["other_burst"])
+            tell(f"* logged in as {shown(fields['name'])}")
+            if self.once is None:
+                threading.Thread(target=self.read_input, daemon=True).start()
+            else:
+                self.no_more_input = True
+                self.chat_request("Broadcast", {"text": self.once})
+        elif request.name == "Who":
+            for entry in fields["entries"]:
+                tell(f"* here: {shown(entry['name'])}{''.join(STATES[entry['state']:][:1])}")
+            if fields["next"]:
+                self.who(fields["next"])
+            else:
+                tell(f"* {fields['members']} in all")
+        elif request.name == "Logout":
+            self.state = "left"
+
+    def refused(self, request: Request, code: int, retry_ms: int = 0, fields: Optional[Fields] = None) -> None:
+        if request.name == "Hello":
+            spoken = f", the server speaks {fields['version_min']} to {fields['version_max']}" if fields else ""
+            raise Done(3, f"refused: {meaning(code)}{spoken}")
+        if request.name == "Login":
+            raise Done(3, f"refused: {meaning(code)}")
+        again = self.state == "here" or request.name == "Logout"
+        if code == 3001 and again and request.tries < TRIES and retry_ms <= 60000:
+            lane = self.chat if request.name in ("Broadcast", "Whisper") else self.other
+            lane.not_before = max(lane.not_before, time.monotonic() + (retry_ms or 1000) / 1000)
+            lane.requests = deque(sorted([request, *lane.requests], key=lambda other: other.fields.get("id", 0)))
+            return
+        if request.name == "Logout":
+            raise Done(3, f"refused: {meaning(code)}")
+        if self.once is not None:
+            self.exit_code = 3
+        to = f" to {request.fields['to']}" if "to" in request.fields else ""
+        tell(f"! {request.name.lower()}{shown(to)}: {meaning(code)}")
+
+    def on_goodbye(self, fields: Fields) -> NoReturn:
+        code = fields["code"]
+        words = f": {shown(fields['text'])}" if fields["text"] else ""
+        if code == 0:
+            raise Done(self.exit_code, f"* goodbye{words}")
+        retry = f", try again in {fields['retry_ms']} ms" if fields["retry_ms"] else ""
+        raise Done(3, f"* goodbye: {meaning(code)}{words}{retry}")
+
+
+def parse_address(text: str) -> Tuple[str, int]:
+    """HOST, HOST:PORT, [V6] or [V6]:PORT; a bare V6 address has no port."""
+    host, port = text, "11021"
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port = rest[1:] if rest.startswith(":") else port if not rest else "?"
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST[:PORT]")
+    return host, int(port)
+
+
+def argument(text: str) -> str:
+    """An argument as UTF-8, whatever the locale took it for."""
+    return os.fsencode(text).decode("utf-8", "replace")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("address", nargs="?", type=parse_address, default="127.0.0.1:11021", metavar="HOST[:PORT]")
+    parser.add_argument("-u", "--user", type=argument, metavar="NAME", help="the name to be known by")
+    parser.add_argument("--once", type=argument, metavar="TEXT", help="say one line, wait for its answer, log out")
+    parser.add_argument("--self-check", nargs="?", type=Path, metavar="DIR",
+                        const=Path(__file__).resolve().parent.parent / "proto" / "vectors",
+                        help="check this client against the vectors (default: those of this repository)")
+    options = parser.parse_args()
+    if options.self_check is not None:
+        return self_check(options.self_check)
+    if not options.user:
+        parser.error("a name is needed: -u NAME")
+    try:
+        sock = socket.create_connection(options.address, timeout=PATIENCE)
+    except (OSError, UnicodeError) as error:
+        tell(f"cannot connect: {error}")
+        return 1
+    with sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return Client(sock, options.user, options.once).run()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(1)
+    except BrokenPipeError:
+        # Nobody reads our output any more; Python would complain about it once more when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        sys.exit(1)

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use chat_proto::{LOBBY, Limits, limits};
+use chat_proto::{LOBBY, Limits};
 use tokio::{
     io::DuplexStream,
     net::TcpListener,
@@ -171,15 +171,6 @@ impl Server {
 fn announced(config: &Config) -> Limits {
     let timeouts = &config.timeouts;
     Limits {
-        guest_packet_bytes: limits::GUEST_PACKET_BYTES_MAX,
-        client_packet_bytes: limits::CLIENT_PACKET_BYTES_MAX,
-        server_packet_bytes: limits::SERVER_PACKET_BYTES_MAX,
-        text_chars: limits::TEXT_CHARS_MAX,
-        text_bytes: limits::TEXT_BYTES_MAX,
-        name_chars: limits::NAME_CHARS_MAX,
-        name_bytes: limits::NAME_BYTES_MAX,
-        ping_bytes: limits::PING_BYTES_MAX,
-        page_entries: limits::PAGE_ENTRIES_MAX,
         requests_outstanding: SLOTS_MAX,
         notice_members: config.limits.notice_members,
         chat_per_second: config.rates.chat.per_second,
@@ -191,10 +182,7 @@ fn announced(config: &Config) -> Limits {
         ping_after_ms: millis(timeouts.ping_after),
         idle_ms: millis(timeouts.idle),
         write_ms: millis(timeouts.write),
-        guest_packets: limits::GUEST_PACKETS_MAX,
-        guest_refusals: limits::GUEST_REFUSALS_MAX,
-        refusal_score: limits::REFUSAL_SCORE_MAX,
-        credential_bytes: limits::CREDENTIAL_BYTES_MAX,
+        ..Limits::DEFAULT
     }
 }
 
@@ -206,4 +194,14 @@ fn millis(duration: Duration) -> u32 {
 fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_announced_by_default_is_what_the_protocol_says_is_the_default() {
+        assert_eq!(announced(&Config::default()), Limits::DEFAULT);
+    }
 }

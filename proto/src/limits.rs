@@ -82,3 +82,33 @@ pub struct Limits {
     /// Bytes of a credential.
     pub credential_bytes: u16,
 }
+
+impl Limits {
+    /// What a server announces that has not been told otherwise.
+    pub const DEFAULT: Self = Self {
+        guest_packet_bytes: GUEST_PACKET_BYTES_MAX,
+        client_packet_bytes: CLIENT_PACKET_BYTES_MAX,
+        server_packet_bytes: SERVER_PACKET_BYTES_MAX,
+        text_chars: TEXT_CHARS_MAX,
+        text_bytes: TEXT_BYTES_MAX,
+        name_chars: NAME_CHARS_MAX,
+        name_bytes: NAME_BYTES_MAX,
+        ping_bytes: PING_BYTES_MAX,
+        page_entries: PAGE_ENTRIES_MAX,
+        requests_outstanding: 64,
+        notice_members: 200,
+        chat_per_second: 5,
+        chat_burst: 10,
+        other_per_second: 10,
+        other_burst: 20,
+        login_ms: 10_000,
+        packet_ms: 10_000,
+        ping_after_ms: 30_000,
+        idle_ms: 75_000,
+        write_ms: 10_000,
+        guest_packets: GUEST_PACKETS_MAX,
+        guest_refusals: GUEST_REFUSALS_MAX,
+        refusal_score: REFUSAL_SCORE_MAX,
+        credential_bytes: CREDENTIAL_BYTES_MAX,
+    };
+}

@@ -187,6 +187,29 @@ impl ServerPacket {
         }
     }
 
+    /// Its type number.
+    #[must_use]
+    pub fn kind(&self) -> u16 {
+        match self {
+            Self::HelloAnswer(_) => kind::HELLO_ANSWER,
+            Self::LoginAnswer(_) => kind::LOGIN_ANSWER,
+            Self::LogoutAnswer(_) => kind::LOGOUT_ANSWER,
+            Self::BroadcastAnswer(_) => kind::BROADCAST_ANSWER,
+            Self::WhisperAnswer(_) => kind::WHISPER_ANSWER,
+            Self::WhoAnswer(_) => kind::WHO_ANSWER,
+            Self::BroadcastLine(_) => kind::BROADCAST_LINE,
+            Self::WhisperLine(_) => kind::WHISPER_LINE,
+            Self::Missed(_) => kind::MISSED,
+            Self::Joined(_) => kind::JOINED,
+            Self::Left(_) => kind::LEFT,
+            Self::SystemText(_) => kind::SYSTEM_TEXT,
+            Self::Ping(_) => kind::PING,
+            Self::Pong(_) => kind::PONG,
+            Self::Error(_) => kind::ERROR,
+            Self::Goodbye(_) => kind::GOODBYE,
+        }
+    }
+
     /// The packet by itself.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {

@@ -4,8 +4,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use bytes::BytesMut;
 use chat_proto::{
-    ClientPacket, Code, Credential, Hello, HelloAnswer, Login, Pong, Refusal, ServerPacket, Username,
-    VERSION, kind,
+    ClientPacket, Code, Credential, Hello, HelloAnswer, Login, Pong, Refusal, ServerPacket, Username, VERSION,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
@@ -99,7 +98,7 @@ impl Client {
         let login = ClientPacket::Login(Login { id: LOGIN_ID, name, credential });
         let answer = match exchange(&mut packets, &mut writer, &login).await? {
             ServerPacket::LoginAnswer(answer) if answer.id == LOGIN_ID => answer,
-            other => return Err(unexpected(&other)),
+            other => return Err(ProtocolError::Unexpected(other.kind()).into()),
         };
         let welcome = answer.outcome.map_err(Error::Refused)?;
         Ok(session::begin(packets, writer, server, welcome, timeouts))
@@ -123,7 +122,7 @@ async fn greet(
             }
             Ok(Client { packets, writer, server, timeouts })
         }
-        other => Err(unexpected(&other)),
+        other => Err(ProtocolError::Unexpected(other.kind()).into()),
     }
 }
 
@@ -168,26 +167,4 @@ async fn within<T>(
     doing: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
     timeout(limit, doing).await.unwrap_or(Err(Error::Timeout(what)))
-}
-
-pub(super) fn unexpected(packet: &ServerPacket) -> Error {
-    let kind = match packet {
-        ServerPacket::HelloAnswer(_) => kind::HELLO_ANSWER,
-        ServerPacket::LoginAnswer(_) => kind::LOGIN_ANSWER,
-        ServerPacket::LogoutAnswer(_) => kind::LOGOUT_ANSWER,
-        ServerPacket::BroadcastAnswer(_) => kind::BROADCAST_ANSWER,
-        ServerPacket::WhisperAnswer(_) => kind::WHISPER_ANSWER,
-        ServerPacket::WhoAnswer(_) => kind::WHO_ANSWER,
-        ServerPacket::BroadcastLine(_) => kind::BROADCAST_LINE,
-        ServerPacket::WhisperLine(_) => kind::WHISPER_LINE,
-        ServerPacket::Missed(_) => kind::MISSED,
-        ServerPacket::Joined(_) => kind::JOINED,
-        ServerPacket::Left(_) => kind::LEFT,
-        ServerPacket::SystemText(_) => kind::SYSTEM_TEXT,
-        ServerPacket::Ping(_) => kind::PING,
-        ServerPacket::Pong(_) => kind::PONG,
-        ServerPacket::Error(_) => kind::ERROR,
-        ServerPacket::Goodbye(_) => kind::GOODBYE,
-    };
-    ProtocolError::Unexpected(kind).into()
 }

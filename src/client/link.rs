@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Event, ProtocolError, greet::unexpected, inbox::Inbox, pending::Outcome};
+use super::{Error, Event, ProtocolError, inbox::Inbox, pending::Outcome};
 
 /// Requests unanswered, however many the server would allow. Full: the next request waits to be sent.
 const REQUESTS_MAX: u16 = 1_024;
@@ -104,7 +104,9 @@ impl Link {
             ServerPacket::WhisperAnswer(answer) => self.answer(kind::WHISPER, answer, WhisperReceipt),
             ServerPacket::WhoAnswer(answer) => self.answer(kind::WHO, answer, WhoPage),
             ServerPacket::LogoutAnswer(answer) => self.answer(kind::LOGOUT, answer, |()| Done),
-            ServerPacket::HelloAnswer(_) | ServerPacket::LoginAnswer(_) => Err(unexpected(&packet)),
+            ServerPacket::HelloAnswer(_) | ServerPacket::LoginAnswer(_) => {
+                Err(ProtocolError::Unexpected(packet.kind()).into())
+            }
             ServerPacket::Goodbye(goodbye) => Err(Error::Closed(goodbye)),
             ServerPacket::Ping(ping) => {
                 self.state.lock().pong(ping);

@@ -3,39 +3,14 @@
 use bytes::BytesMut;
 use chat_proto::{
     Answer, Broadcast, ClientPacket, Code, Credential, HelloAnswer, Limits, Line, LineHead, List,
-    PacketCodec, Receipt, Refusal, RequestId, ServerPacket, Welcome, limits,
+    PacketCodec, Receipt, Refusal, RequestId, ServerPacket, Welcome,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio_util::codec::Decoder;
 
 use super::{Client, Error, Events, Session};
 
-pub(super) const LIMITS: Limits = Limits {
-    guest_packet_bytes: limits::GUEST_PACKET_BYTES_MAX,
-    client_packet_bytes: limits::CLIENT_PACKET_BYTES_MAX,
-    server_packet_bytes: limits::SERVER_PACKET_BYTES_MAX,
-    text_chars: limits::TEXT_CHARS_MAX,
-    text_bytes: limits::TEXT_BYTES_MAX,
-    name_chars: limits::NAME_CHARS_MAX,
-    name_bytes: limits::NAME_BYTES_MAX,
-    ping_bytes: limits::PING_BYTES_MAX,
-    page_entries: limits::PAGE_ENTRIES_MAX,
-    requests_outstanding: 4,
-    notice_members: 200,
-    chat_per_second: 5,
-    chat_burst: 10,
-    other_per_second: 10,
-    other_burst: 20,
-    login_ms: 10_000,
-    packet_ms: 10_000,
-    ping_after_ms: 30_000,
-    idle_ms: 75_000,
-    write_ms: 10_000,
-    guest_packets: limits::GUEST_PACKETS_MAX,
-    guest_refusals: limits::GUEST_REFUSALS_MAX,
-    refusal_score: limits::REFUSAL_SCORE_MAX,
-    credential_bytes: limits::CREDENTIAL_BYTES_MAX,
-};
+pub(super) const LIMITS: Limits = Limits { requests_outstanding: 4, ..Limits::DEFAULT };
 
 /// The server's end, used line by line as a script.
 pub(super) struct Peer {
@@ -81,7 +56,7 @@ impl Peer {
 
 pub(super) fn pipe(bytes: usize) -> (DuplexStream, Peer) {
     let (near, far) = duplex(bytes);
-    let codec = PacketCodec::new(limits::CLIENT_PACKET_BYTES_MAX);
+    let codec = PacketCodec::new(LIMITS.client_packet_bytes);
     (near, Peer { stream: far, codec, buffer: BytesMut::new() })
 }
 

@@ -14,8 +14,8 @@ use tokio::{
 use super::{
     End, TokenBucket,
     conduct::Conduct,
-    connection::Shared,
     packet_reader::{Incoming, PacketReader},
+    shared::Shared,
 };
 use crate::{
     room::{Control, Inbox},

@@ -16,10 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     End, TokenBucket,
-    connection::Shared,
     farewell::{About, Farewell},
     member::Member,
     packet_reader::{Incoming, PacketReader},
+    shared::Shared,
     transport::Transport,
 };
 use crate::{config::Rate, room::Inbox, session::Session};

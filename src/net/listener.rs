@@ -15,12 +15,7 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use super::{
-    Admission,
-    admission::Refused,
-    connection::{Shared, serve},
-    farewell::goodbye,
-};
+use super::{Admission, admission::Refused, connection::serve, farewell::goodbye, shared::Shared};
 use crate::{platform, room::Inbox};
 
 /// Connections the kernel holds before they are accepted.

@@ -11,10 +11,10 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::{
     End, Outbound,
-    connection::Shared,
     desk::Desk,
     farewell::{About, Farewell},
     packet_reader::PacketReader,
+    shared::Shared,
     transport::Transport,
     writer::Writer,
 };

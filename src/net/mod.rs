@@ -19,13 +19,15 @@ mod member;
 mod outbound;
 mod packet_reader;
 mod rate_limit;
+mod shared;
 mod transport;
 mod writer;
 
 pub use admission::{Admission, Refused, Ticket};
-pub use connection::{Shared, serve};
+pub use connection::serve;
 pub use end::End;
 pub use listener::{bind, listen};
 pub use outbound::Outbound;
 pub use rate_limit::TokenBucket;
+pub use shared::Shared;
 pub use transport::Transport;

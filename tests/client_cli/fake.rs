@@ -11,7 +11,7 @@ use std::{
 use bytes::BytesMut;
 use chat_proto::{
     Answer, ClientPacket, Code, Goodbye, HelloAnswer, Limits, Line, LineHead, List, PacketCodec, Receipt,
-    Refusal, RequestId, ServerPacket, Welcome, limits,
+    Refusal, RequestId, ServerPacket, Welcome,
 };
 use tokio_util::codec::Decoder;
 
@@ -19,30 +19,11 @@ use tokio_util::codec::Decoder;
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub const LIMITS: Limits = Limits {
-    guest_packet_bytes: limits::GUEST_PACKET_BYTES_MAX,
-    client_packet_bytes: limits::CLIENT_PACKET_BYTES_MAX,
-    server_packet_bytes: limits::SERVER_PACKET_BYTES_MAX,
-    text_chars: limits::TEXT_CHARS_MAX,
-    text_bytes: limits::TEXT_BYTES_MAX,
-    name_chars: limits::NAME_CHARS_MAX,
-    name_bytes: limits::NAME_BYTES_MAX,
-    ping_bytes: limits::PING_BYTES_MAX,
-    page_entries: limits::PAGE_ENTRIES_MAX,
-    requests_outstanding: 64,
-    notice_members: 200,
     chat_per_second: 1_000,
     chat_burst: 1_000,
     other_per_second: 0,
     other_burst: 0,
-    login_ms: 10_000,
-    packet_ms: 10_000,
-    ping_after_ms: 30_000,
-    idle_ms: 75_000,
-    write_ms: 10_000,
-    guest_packets: limits::GUEST_PACKETS_MAX,
-    guest_refusals: limits::GUEST_REFUSALS_MAX,
-    refusal_score: limits::REFUSAL_SCORE_MAX,
-    credential_bytes: limits::CREDENTIAL_BYTES_MAX,
+    ..Limits::DEFAULT
 };
 
 pub const HEAD: LineHead = LineHead { conversation: 1, epoch: 5, seq: 3, time_ms: 1_700_000_000_000 };
@@ -174,7 +155,7 @@ pub fn serve(script: impl FnOnce(&mut Peer) + Send + 'static) -> (SocketAddr, Jo
     let server = thread::spawn(move || {
         let (stream, _) = listener.accept().expect("a client");
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        let codec = PacketCodec::new(limits::CLIENT_PACKET_BYTES_MAX);
+        let codec = PacketCodec::new(LIMITS.client_packet_bytes);
         script(&mut Peer { stream, codec, buffer: BytesMut::new() });
     });
     (address, server)

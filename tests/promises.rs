@@ -104,7 +104,7 @@ async fn promise_3_the_answer_to_a_login_comes_before_the_lobbys_first_line() {
     talking.await.expect("no panic");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn promise_4_who_was_lapped_is_told_the_exact_range_and_goes_on_from_the_oldest_kept() {
     let mut config = quiet();
     config.lobby.lines = 64;

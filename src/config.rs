@@ -25,6 +25,10 @@ pub const DEFAULT_PORT: u16 = 11021;
 pub struct Config {
     /// Addresses to listen on.
     pub listen: Vec<SocketAddr>,
+    /// The folder for what outlives the process. None: `%ProgramData%\iocp-chat\NAME` as a service, else nothing
+    /// is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
     /// How many.
     pub limits: LimitConfig,
     /// How long.
@@ -79,6 +83,10 @@ pub struct TimeoutConfig {
     /// How long a stop may take.
     #[serde(with = "humantime_serde")]
     pub drain: Duration,
+    /// How long it may take at most when the system shuts down. Windows ends a process after 5 s, a container's
+    /// after as long as its image says.
+    #[serde(with = "humantime_serde")]
+    pub system_shutdown: Duration,
 }
 
 /// How fast one session may be; 0 a second means no limit.
@@ -157,6 +165,7 @@ impl Default for Config {
         let secs = Duration::from_secs;
         Self {
             listen: vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into()],
+            data: None,
             limits: LimitConfig {
                 connections: 10_000,
                 guests: 1_000,
@@ -172,6 +181,7 @@ impl Default for Config {
                 idle: secs(75),
                 write: secs(10),
                 drain: secs(20),
+                system_shutdown: secs(4),
             },
             rates: RateConfig {
                 chat: Rate { per_second: 5, burst: 10 },

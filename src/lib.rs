@@ -3,12 +3,13 @@
 //! Folders are floors; code uses the floors below its own and never looks up:
 //!
 //! ```text
-//! main -> server -> net -> session -> room -> proto        client -> proto
+//! main -> host -> server -> net -> session -> room -> proto        client -> proto
 //! config, metrics: plain data, used by any floor, using none        platform: the few unsafe system calls
 //! ```
 
 pub mod client;
 pub mod config;
+pub mod host;
 pub mod metrics;
 pub mod net;
 pub mod platform;

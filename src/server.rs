@@ -41,6 +41,7 @@ pub struct Server {
     fan_out: JoinHandle<()>,
     connections: TaskTracker,
     drain: Duration,
+    system_shutdown: Duration,
 }
 
 /// How a stop went.
@@ -75,6 +76,7 @@ impl Server {
             fan_out: tokio::spawn(fan_out.run(commands)),
             connections: TaskTracker::new(),
             drain: config.timeouts.drain,
+            system_shutdown: config.timeouts.system_shutdown,
             admission,
             registry,
             shared,
@@ -145,8 +147,8 @@ impl Server {
     /// answered; everyone is sent what they have coming and a goodbye. Bounded by the smaller of the configured
     /// drain time and what `reason` allows.
     pub async fn stop(self, reason: StopReason) -> Stopped {
-        let Self { shared, inbox, fan_out, connections, drain, .. } = self;
-        let deadline = Instant::now() + drain.min(reason.grace_max());
+        let Self { shared, inbox, fan_out, connections, drain, system_shutdown, .. } = self;
+        let deadline = Instant::now() + drain.min(reason.grace_max(system_shutdown));
         tracing::info!(event = "stopping", ?reason, connections = connections.len(), "stopping");
         connections.close();
         shared.readers.close();

@@ -4,7 +4,7 @@ mod common;
 #[path = "common/process.rs"]
 mod process;
 
-use std::{process::Command, sync::Arc, time::Duration};
+use std::{net::SocketAddr, process::Command, sync::Arc, time::Duration};
 
 use chat_proto::{Credential, ErrorCode};
 use common::{Raw, heard, next, quiet, unthrottled};
@@ -220,8 +220,13 @@ async fn ctrl_c_says_goodbye_to_everyone_and_exits_with_0() {
 async fn without_descriptors_the_server_waits_and_serves_again_when_there_are_some() {
     // Enough for the runtime and a few dozen sockets.
     let shell = format!("ulimit -n 48; exec {} \"$@\"", env!("CARGO_BIN_EXE_chat-server"));
-    let server =
-        ServerProcess::spawn(Command::new("sh").args(["-c", &shell, "sh", "--log", "warn,chat_server=info"]));
+    let server = ServerProcess::spawn(Command::new("sh").args([
+        "-c",
+        &shell,
+        "sh",
+        "--log",
+        "warn,iocp_chat::host=info",
+    ]));
     let mut sockets = Vec::new();
     for _ in 0..60 {
         sockets.push(TcpStream::connect(server.address).await.expect("the kernel takes it"));
@@ -237,4 +242,40 @@ async fn without_descriptors_the_server_waits_and_serves_again_when_there_are_so
     assert_eq!(status.code(), Some(0), "{log}");
     let failures = log.matches("accept_failed").count();
     assert!((1..100).contains(&failures), "it backs off, and says so: {failures} times");
+}
+
+/// `chat-server health --address ADDRESS`: its exit code and what it said.
+fn health(address: SocketAddr) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_chat-server"))
+        .args(["health", "--timeout", "300ms", "--address", &address.to_string()])
+        .output()
+        .expect("it runs");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[test]
+fn health_is_a_hello_in_time() {
+    let server = ServerProcess::start(&[]);
+    let (code, said) = health(server.address);
+    assert!(code == Some(0) && said.contains("is well"), "{said}");
+    // Connections are taken by the system, and nobody speaks.
+    let mute = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let (code, said) = health(mute.local_addr().expect("bound"));
+    assert!(code == Some(1) && said.contains("no hello within 300ms"), "{said}");
+    let address = mute.local_addr().expect("bound");
+    drop(mute);
+    let (code, said) = health(address);
+    assert!(code == Some(1) && said.lines().count() == 1, "{said}");
+}
+
+#[test]
+fn health_asks_where_the_settings_listen() {
+    let server = ServerProcess::start(&[]);
+    let output = Command::new(env!("CARGO_BIN_EXE_chat-server"))
+        .args(["health", "--listen", &format!("0.0.0.0:{}", server.address.port())])
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.starts_with(&format!("127.0.0.1:{} is well", server.address.port())), "{said}");
 }

@@ -18,6 +18,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("net", &["config", "metrics", "platform", "room", "session"]),
     ("server", &["config", "metrics", "net", "platform", "room", "session", "stop"]),
     ("client", &[]),
+    ("host", &["client", "config", "net", "platform", "server", "stop"]),
 ];
 
 /// Lines a file may have and still be read at a sitting.

@@ -8,4 +8,4 @@ mod windows;
 #[cfg(unix)]
 pub use unix::{own_the_address, raise_descriptor_limit};
 #[cfg(windows)]
-pub use windows::{own_the_address, raise_descriptor_limit};
+pub use windows::{EventKind, EventSource, own_the_address, raise_descriptor_limit};

@@ -1,6 +1,10 @@
 //! Windows.
 #![allow(unsafe_code)]
 
+mod event_log;
+
+pub use event_log::{EventKind, EventSource};
+
 use std::{io, os::windows::io::AsRawSocket};
 
 use socket2::Socket;

@@ -1,0 +1,112 @@
+//! The command line of `chat-server`, and its help.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use super::exit::Failure;
+use crate::config::Config;
+
+/// A chat server: log in, talk to everyone, whisper to one.
+///
+/// Settings come, the first that has one wins, from the command line, from the environment, from the file,
+/// from the defaults. `chat-server config` shows what is in force, and every key there is.
+#[derive(Parser)]
+#[command(name = "chat-server", version, max_term_width = 100, after_long_help = AFTER_HELP)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// With which settings.
+    #[command(flatten)]
+    pub settings: Settings,
+}
+
+/// What to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Serve until asked to stop (Ctrl-C, SIGTERM, the service manager). The default.
+    Run,
+    /// Check the configuration and say what is wrong with it.
+    Check,
+    /// Print the settings in force, as a configuration file.
+    Config,
+    /// Ask a running server whether it is well: exit code 0 if it answers, else 1.
+    Health(HealthArgs),
+    /// Install, remove and run this server as a Windows service.
+    #[cfg(windows)]
+    Service(super::service::ServiceArgs),
+}
+
+/// Which server to ask, and how long to wait.
+#[derive(Args)]
+pub struct HealthArgs {
+    /// The server [default: the first address the settings listen on].
+    #[arg(short, long, value_name = "ADDR:PORT")]
+    pub address: Option<SocketAddr>,
+    /// How long it may take to answer.
+    #[arg(short, long, value_name = "TIME", default_value = "3s", value_parser = humantime::parse_duration)]
+    pub timeout: Duration,
+}
+
+/// Where settings come from, but for the environment.
+#[derive(Args, Default)]
+pub struct Settings {
+    /// Read settings from this TOML file.
+    #[arg(short, long, global = true, env = "CHAT_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Keep what outlives the process in this folder (today: the log, when run as a service).
+    #[arg(short, long, global = true, env = "CHAT_DATA", value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// Listen here; may be given several times [default: 127.0.0.1:11021].
+    #[arg(short, long, global = true, env = "CHAT_LISTEN", value_name = "ADDR:PORT", value_delimiter = ',')]
+    pub listen: Vec<SocketAddr>,
+    /// Set any key of the configuration; may be given several times.
+    #[arg(short, long, global = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// error, warn, info, debug or trace, or tracing directives [default: info].
+    #[arg(long, global = true, env = "CHAT_LOG", value_name = "LEVEL")]
+    pub log: Option<String>,
+}
+
+const AFTER_HELP: &str = "\
+Environment:
+  CHAT_CONFIG, CHAT_DATA, CHAT_LISTEN, CHAT_LOG   as the flags; CHAT_LISTEN takes a list with commas
+  CHAT_<SECTION>__<KEY>   any key: CHAT_LIMITS__CONNECTIONS=500, CHAT_RATES__CHAT__BURST=20
+
+Examples:
+  chat-server                                     serve this machine only, on 127.0.0.1:11021
+  chat-server --listen 0.0.0.0:11021 --listen [::]:11021
+  chat-server --set limits.connections=500 --set 'rates.chat={per_second=20,burst=40}'
+  chat-server config > chat.toml && chat-server --config chat.toml
+  chat-server health --address 127.0.0.1:11021
+
+Exit codes:
+  0  stopped as asked            3  the configuration is wrong
+  1  failed while running        4  an address to listen on is taken
+  2  wrong command line          5  the data store failed";
+
+impl Settings {
+    /// All settings, with the environment's and the file's.
+    pub fn load(&self) -> Result<Config, Failure> {
+        let environment =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        // A value that is not Unicode is nobody's setting, unless it is one of ours: then it is wrong.
+        let environment = environment.map(|(name, value)| (name, value.to_string_lossy().into_owned()));
+        let mut set = self.set.clone();
+        if !self.listen.is_empty() {
+            set.push(format!("listen={:?}", self.listen.iter().map(ToString::to_string).collect::<Vec<_>>()));
+        }
+        if let Some(level) = &self.log {
+            set.push(format!("log.level={level}"));
+        }
+        let mut config = Config::load(self.config.as_deref(), environment, &set)?;
+        if let Some(data) = &self.data {
+            config.data = Some(data.clone());
+        }
+        EnvFilter::try_new(&config.log.level)
+            .map_err(|error| Failure::Config(format!("`log.level`: {error}: {:?}", config.log.level)))?;
+        Ok(config)
+    }
+}

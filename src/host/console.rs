@@ -1,0 +1,44 @@
+//! The server run by a person, a shell, a container or systemd: signals stop it, its log goes to standard error.
+
+use std::{net::SocketAddr, time::Duration};
+
+use super::{args::Settings, exit::Failure, log, run};
+use crate::stop::{Signals, StopReason};
+
+/// Serves until a signal says to stop.
+pub fn serve(settings: &Settings) -> Result<(), Failure> {
+    let config = settings.load()?;
+    log::to_stderr(&config.log);
+    run::run(&config, |config| {
+        let signals = Signals::listen()?;
+        Ok(Console { signals, drain: config.timeouts.drain })
+    })
+}
+
+struct Console {
+    signals: Signals,
+    #[cfg_attr(windows, expect(dead_code, reason = "only systemd asks"))]
+    drain: Duration,
+}
+
+impl run::Host for Console {
+    #[cfg_attr(windows, expect(unused_variables, reason = "only systemd asks"))]
+    fn ready(&mut self, addresses: &[SocketAddr]) {
+        #[cfg(unix)]
+        super::systemd::ready(addresses);
+    }
+
+    async fn asked_to_stop(&mut self) -> StopReason {
+        self.signals.next().await
+    }
+
+    fn stopping(&mut self, _: StopReason) {
+        #[cfg(unix)]
+        super::systemd::stopping(self.drain);
+    }
+
+    async fn while_stopping(&mut self) -> &'static str {
+        self.signals.next().await;
+        "it was asked twice"
+    }
+}

@@ -1,0 +1,64 @@
+//! Where the server's log goes: standard error, or files and the Event Log of a service.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::{EnvFilter, Layer, Registry, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::config::{LogConfig, LogFormat};
+
+/// A part of what is logged goes here.
+type Sink = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Logs to standard error, from now until the process ends.
+pub fn to_stderr(config: &LogConfig) {
+    let colour =
+        io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    start(config, lines(config, colour, io::stderr), None);
+}
+
+/// Logs to a file a day in this folder, of which the newest 14 are kept, and to the Event Log. What is logged
+/// when the returned guard is gone, is lost.
+#[cfg(windows)]
+pub fn to_folder(
+    config: &LogConfig,
+    folder: &std::path::Path,
+    events: super::service::EventLayer,
+) -> Result<impl Sized + use<>, super::exit::Failure> {
+    use tracing_appender::{
+        non_blocking::NonBlockingBuilder,
+        rolling::{RollingFileAppender, Rotation},
+    };
+    let failure = |error: &dyn std::fmt::Display| {
+        super::exit::Failure::running(&format!("no log can be kept in {}", folder.display()), error)
+    };
+    // Or the appender complains to standard error, which a service has not.
+    std::fs::create_dir_all(folder).map_err(|error| failure(&error))?;
+    let file = RollingFileAppender::builder()
+        .rotation(Rotation::DAILY)
+        .filename_prefix("chat-server")
+        .filename_suffix("log")
+        .max_log_files(14)
+        .build(folder)
+        .map_err(|error| failure(&error))?;
+    // A slow disk loses lines of the log, never the time of those who chat.
+    let (writer, guard) = NonBlockingBuilder::default().lossy(true).thread_name("log").finish(file);
+    start(config, lines(config, false, writer), Some(Box::new(events)));
+    Ok(guard)
+}
+
+fn lines<W>(config: &LogConfig, colour: bool, writer: W) -> Sink
+where
+    W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colour).with_target(false);
+    match config.format {
+        LogFormat::Text => lines.boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    }
+}
+
+fn start(config: &LogConfig, lines: Sink, events: Option<Sink>) {
+    // The settings were checked, level included. A log that is already there stays.
+    let filter = EnvFilter::new(&config.level);
+    let _ = tracing_subscriber::registry().with(lines.and_then(events).with_filter(filter)).try_init();
+}

@@ -1,0 +1,60 @@
+//! The server as a program: its command line, its log, who starts and stops it, how it ends.
+
+mod args;
+mod console;
+mod exit;
+mod health;
+mod log;
+mod run;
+#[cfg(windows)]
+mod service;
+#[cfg(unix)]
+mod systemd;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use self::args::{Cli, Command, Settings};
+use self::exit::Failure;
+
+/// The program `chat-server`.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Cli::try_parse() {
+        Ok(Cli { command, settings }) => match command.unwrap_or(Command::Run) {
+            Command::Run => serve(Ok(settings)),
+            Command::Check => done(settings.load().map(|_| println!("the configuration is valid"))),
+            Command::Config => done(settings.load().map(|config| print!("{}", config.to_toml()))),
+            Command::Health(args) => done(health::check(&args, &settings).map(|line| println!("{line}"))),
+            #[cfg(windows)]
+            Command::Service(args) => done(service::manage(&args, &settings)),
+        },
+        Err(error) if error.use_stderr() => serve(Err(error)),
+        Err(help) => help.exit(),
+    }
+}
+
+/// Serves: as a Windows service if the service manager started the program, else at the console. A command line
+/// that is wrong is reported in the same two ways.
+fn serve(settings: Result<Settings, clap::Error>) -> ExitCode {
+    #[cfg(windows)]
+    let settings = match service::run(settings) {
+        Ok(code) => return code,
+        Err(at_the_console) => at_the_console,
+    };
+    match settings {
+        Ok(settings) => done(console::serve(&settings)),
+        Err(error) => error.exit(),
+    }
+}
+
+fn done(result: Result<(), Failure>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("chat-server: {failure}");
+            failure.into()
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! A service's first words: a small file for what happens before its log is open, or instead of it.
+
+use std::{
+    fs::{self, File},
+    io::Write,
+    path::{Path, PathBuf},
+    time::SystemTime,
+};
+
+/// The file is begun anew when it has more bytes than this.
+const BYTES_MAX: u64 = 64 * 1024;
+
+/// The file in a data folder.
+pub fn path(folder: &Path) -> PathBuf {
+    folder.join("early.log")
+}
+
+/// Adds a line. A folder that cannot be written to loses it: there is nobody left to tell.
+pub fn note(folder: &Path, line: &str) {
+    let path = path(folder);
+    let full = fs::metadata(&path).is_ok_and(|data| data.len() > BYTES_MAX);
+    let _ = fs::create_dir_all(folder);
+    let file = File::options().create(true).append(!full).write(true).truncate(full).open(path);
+    if let Ok(mut file) = file {
+        let now = humantime::format_rfc3339_seconds(SystemTime::now());
+        let _ = writeln!(file, "{now} {}", line.replace(['\r', '\n'], " "));
+    }
+}
+
+/// The last line, without its time.
+pub fn last(folder: &Path) -> Option<String> {
+    let text = fs::read_to_string(path(folder)).ok()?;
+    Some(text.lines().last()?.split_once(' ')?.1.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_keeps_the_last_words_and_does_not_grow_for_ever() {
+        let folder = std::env::temp_dir().join(format!("chat early {}", std::process::id()));
+        assert_eq!(last(&folder), None);
+        note(&folder, "starting");
+        note(&folder, "failed:\r\n서버");
+        assert_eq!(last(&folder).as_deref(), Some("failed:  서버"));
+        for _ in 0..3 {
+            note(&folder, &"x".repeat(40 * 1024));
+        }
+        assert!(fs::metadata(path(&folder)).expect("written").len() < 2 * BYTES_MAX);
+        fs::remove_dir_all(folder).expect("ours");
+    }
+}

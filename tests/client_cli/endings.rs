@@ -1,6 +1,7 @@
 //! How the program ends, and the exit code that tells so.
 
 use std::{
+    ffi::OsStr,
     net::TcpListener,
     process::{Command, Stdio},
 };
@@ -31,6 +32,21 @@ fn a_wrong_command_line_is_a_usage_error_and_help_is_none() {
         let output = command.env_remove("CHAT_USER").args(arguments).output().expect("it runs");
         assert_eq!(output.status.code(), Some(code), "{arguments:?}");
         assert_eq!(output.stdout.is_empty(), code != 0, "{arguments:?}");
+    }
+}
+
+/// Gives it as a name, as a server, and as a name in the environment.
+pub fn not_text_is_a_usage_error(broken: &OsStr) {
+    let client = || Command::new(env!("CARGO_BIN_EXE_chat-client"));
+    let (mut name, mut server, mut variable) = (client(), client(), client());
+    name.arg("-u").arg(broken);
+    server.args(["-u", "kim"]).arg(broken);
+    variable.env("CHAT_USER", broken);
+    for command in [&mut name, &mut server, &mut variable] {
+        let output = command.output().expect("it runs");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{command:?}: {stderr}");
+        assert!(stderr.contains("invalid UTF-8"), "{command:?}: {stderr}");
     }
 }
 

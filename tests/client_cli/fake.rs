@@ -172,27 +172,49 @@ pub fn client(address: SocketAddr, arguments: &str) -> Command {
     command
 }
 
-/// What a run of the client left.
+/// What a run of the client left: text, or bytes where they are of another encoding.
 #[derive(Debug)]
-pub struct Ran {
+pub struct Ran<T = String> {
     pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+    pub stdout: T,
+    pub stderr: T,
+}
+
+impl From<Ran<Vec<u8>>> for Ran {
+    fn from(ran: Ran<Vec<u8>>) -> Self {
+        let text = |bytes| String::from_utf8(bytes).expect("it writes UTF-8");
+        Self { code: ran.code, stdout: text(ran.stdout), stderr: text(ran.stderr) }
+    }
 }
 
 /// Gives a client its whole input and waits for its end.
-pub fn feed(mut child: Child, input: &[u8]) -> Ran {
+pub fn feed(child: Child, input: &[u8]) -> Ran {
+    feed_bytes(child, input).into()
+}
+
+fn feed_bytes(mut child: Child, input: &[u8]) -> Ran<Vec<u8>> {
     // A client that ends early does not read all of it.
     let _ = child.stdin.take().expect("piped").write_all(input);
     let output = child.wait_with_output().expect("it ends");
-    let text = |bytes| String::from_utf8(bytes).expect("it writes UTF-8");
-    Ran { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
+    Ran { code: output.status.code(), stdout: output.stdout, stderr: output.stderr }
 }
 
 /// Runs a client on an input against a script that must be played to its end.
 pub fn run(arguments: &str, input: impl AsRef<[u8]>, script: impl FnOnce(&mut Peer) + Send + 'static) -> Ran {
+    run_bytes(arguments, input, script).into()
+}
+
+/// As [`run`], of a client that does not write UTF-8.
+pub fn run_bytes(
+    arguments: &str,
+    input: impl AsRef<[u8]>,
+    script: impl FnOnce(&mut Peer) + Send + 'static,
+) -> Ran<Vec<u8>> {
     let (address, server) = serve(script);
-    let ran = feed(client(address, arguments).spawn().expect("it starts"), input.as_ref());
-    server.join().unwrap_or_else(|_| panic!("the script was not kept: {ran:?}"));
+    let ran = feed_bytes(client(address, arguments).spawn().expect("it starts"), input.as_ref());
+    server.join().unwrap_or_else(|_| {
+        let stderr = String::from_utf8_lossy(&ran.stderr);
+        panic!("the script was not kept: {:?}, {stderr}", ran.code)
+    });
     ran
 }

@@ -1,8 +1,10 @@
 //! Signals, and a terminal as a pseudo-terminal gives one.
 
 use std::{
+    ffi::OsStr,
     fs::File,
     io::{Read, Write},
+    os::unix::ffi::OsStrExt,
     process::Child,
     sync::mpsc,
     thread,
@@ -17,7 +19,10 @@ use rustix::{
     termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize},
 };
 
-use super::fake::{LIMITS, PATIENCE, Peer, broadcast, client, feed, goodbye, serve};
+use super::{
+    endings::not_text_is_a_usage_error,
+    fake::{LIMITS, PATIENCE, Peer, broadcast, client, feed, goodbye, serve},
+};
 
 fn interrupt(child: &Child) {
     let pid = Pid::from_child(child);
@@ -41,7 +46,7 @@ fn ctrl_c_is_a_polite_end_with_its_own_code_even_where_a_line_is_unacknowledged(
     server.join().expect("the script was kept");
 }
 
-/// A client on a terminal of its own.
+/// A client on a terminal of its own, which is UTF-8 whatever its pipes would be.
 struct Terminal {
     child: Child,
     near: File,
@@ -63,7 +68,7 @@ impl Terminal {
         tcsetwinsize(&far, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).expect("a size");
         let modes = tcgetattr(&far).expect("a terminal").local_modes;
         let end = || far.try_clone().expect("it can be shared");
-        let mut command = client(address, "");
+        let mut command = client(address, "--encoding cp949");
         command.stdin(end()).stdout(end()).stderr(end()).env("TERM", "xterm").envs(environment.to_vec());
         let child = command.spawn().expect("it starts");
         let (sender, output) = mpsc::channel();
@@ -164,4 +169,9 @@ fn a_server_that_ends_puts_the_terminal_right_in_the_middle_of_a_line() {
     assert_eq!(terminal.wait(), Some(1));
     assert_eq!(terminal.modes_now(), terminal.modes);
     server.join().expect("the script was kept");
+}
+
+#[test]
+fn arguments_and_variables_that_are_no_text_are_usage_errors() {
+    not_text_is_a_usage_error(OsStr::from_bytes(b"kim\xb0\xa1"));
 }

@@ -5,6 +5,8 @@ use std::{num::NonZeroU64, time::Duration};
 use chat_proto::Username;
 use clap::{ArgAction, Parser, ValueEnum};
 
+use super::encoding::Encoding;
+
 /// Port of a server when none is named.
 const PORT: u16 = 11_021;
 
@@ -28,13 +30,18 @@ const AFTER_HELP: &str = "\
 See --help for commands, exit codes and the JSON schema.";
 
 const AFTER_LONG_HELP: &str = "\
-Input: UTF-8. A byte order mark and carriage returns before line ends are removed, blank lines are skipped, and \
-bytes that are not UTF-8 become U+FFFD with a warning. Lines are sent in order and no faster than the server \
+Input: UTF-8, or what --encoding says. A byte order mark and carriage returns before line ends are removed, blank \
+lines are skipped, and bytes of no character become U+FFFD with a warning. Lines are sent in order and no faster than the server \
 announces; what it refuses as too fast is sent again. On a terminal there is line editing and history.
 
 Output, text: one line per message, '<NAME> TEXT' for everyone, '*NAME* TEXT' for a whisper, '-!- TEXT' from the \
 operator. A line break within a text is shown as ⏎; other control characters and characters that would reorder \
 the line are shown as \\u{..}. Colour is used on a terminal only, and not when NO_COLOR is set.
+
+Encodings: --encoding is for standard input, output and error where they are pipes or files. It takes cp949 (the \
+same as euc-kr, uhc, ks_c_5601-1987 and 949), utf-8, and the other names of the WHATWG Encoding Standard but UTF-16 \
+and ISO-2022-JP. A character that the encoding lacks is shown as \\u{..}. A terminal is Unicode, a console of Windows \
+under any chcp too; arguments, CHAT_USER and the output of --json are Unicode as well: none of them heeds --encoding.
 
 Output, --json: one JSON object per line. Later versions may add fields and types, never change these:
 
@@ -78,6 +85,10 @@ pub struct Args {
     /// Write JSON Lines to standard output
     #[arg(long)]
     pub json: bool,
+
+    /// The encoding of pipes and files, such as cp949; a terminal is right without it
+    #[arg(long, value_name = "NAME", default_value = "utf-8", value_parser = Encoding::parse)]
+    pub encoding: Encoding,
 
     /// Exit after this many messages (broadcasts, whispers, the operator's lines) were received
     #[arg(short = 'C', long, value_name = "N")]
@@ -210,9 +221,18 @@ mod tests {
 
     #[test]
     fn what_cannot_be_meant_is_a_usage_error() {
-        for bad in
-            ["-u", "-u a b c", "-u a -C 0", "-u a -W 0", "-u a -W -1", "-u a -W nan", "-u a/b", "-u a -q -v"]
-        {
+        for bad in [
+            "-u",
+            "-u a b c",
+            "-u a -C 0",
+            "-u a -W 0",
+            "-u a -W -1",
+            "-u a -W nan",
+            "-u a/b",
+            "-u a -q -v",
+            "-u a --encoding utf-16",
+            "-u a --encoding hangul",
+        ] {
             let line = format!("chat-client {bad}");
             assert!(Args::try_parse_from(line.split(' ')).is_err(), "{bad}");
         }

@@ -89,8 +89,9 @@ impl Chat<'_> {
             }
             // A terminal that can do nothing still has lines.
         }
+        let encoding = self.args.encoding.of_stream(&io::stdin());
         thread::Builder::new().name("input".to_owned()).spawn(move || {
-            read_lines(io::stdin().lock(), |input| inputs.blocking_send(input).is_ok());
+            read_lines(io::stdin().lock(), encoding, |input| inputs.blocking_send(input).is_ok());
         })?;
         Ok(())
     }

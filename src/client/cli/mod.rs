@@ -3,6 +3,7 @@
 mod args;
 mod chat;
 mod command;
+mod encoding;
 mod escape;
 mod exit;
 mod input;
@@ -24,8 +25,9 @@ use tokio::runtime;
 use self::{
     args::Args,
     chat::Chat,
+    encoding::Encoding,
     exit::Exit,
-    output::{Level, Output},
+    output::{Encodings, Level, Output},
     outside::Outside,
     talk::Tally,
     words::Lang,
@@ -46,7 +48,8 @@ pub fn main() -> ExitCode {
     });
     ended.map_or_else(
         |error| {
-            eprintln!("chat-client: {error}");
+            // Nobody is left to tell.
+            let _ = output::write(io::stderr(), encodings(&args).err, &format!("chat-client: {error}\n"));
             Exit::Network.into()
         },
         ExitCode::from,
@@ -54,7 +57,7 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(args: &Args) -> io::Result<Exit> {
-    let (output, lang) = (Output::start(level(args))?, Lang::from_env());
+    let (output, lang) = (Output::start(level(args), encodings(args))?, Lang::from_env());
     let (outside, tally) = (Outside::new(args.timeout), Tally::default());
     let connected = tokio::select! {
         biased;
@@ -98,4 +101,10 @@ fn level(args: &Args) -> Level {
         (_, true) => Level::Verbose,
         _ => Level::Normal,
     }
+}
+
+fn encodings(args: &Args) -> Encodings {
+    // JSON is UTF-8, or it is not JSON (RFC 8259).
+    let out = if args.json { Encoding::UTF_8 } else { args.encoding };
+    Encodings { out: out.of_stream(&io::stdout()), err: args.encoding.of_stream(&io::stderr()) }
 }

@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::terminal::LineEditor;
+use super::{encoding::Encoding, terminal::LineEditor};
 
 /// Lines that wait to be written. Full: nothing more is taken from the server, which is braked in its turn.
 const LINES_MAX: usize = 64;
@@ -30,6 +30,15 @@ pub enum Level {
     Normal,
     /// Details too.
     Verbose,
+}
+
+/// How the two streams are written.
+#[derive(Clone, Copy, Debug)]
+pub struct Encodings {
+    /// Standard output.
+    pub out: Encoding,
+    /// Standard error.
+    pub err: Encoding,
 }
 
 /// The program's mouth. A thread of its own does the writing, so that a reader who takes nothing holds up no
@@ -52,13 +61,13 @@ enum Order {
 
 impl Output {
     /// Starts the writing thread.
-    pub fn start(level: Level) -> io::Result<Self> {
+    pub fn start(level: Level, encodings: Encodings) -> io::Result<Self> {
         let (lines, orders) = mpsc::channel(LINES_MAX);
         let (done, written) = oneshot::channel();
         let reader_gone = CancellationToken::new();
         let gone = reader_gone.clone();
         thread::Builder::new().name("output".to_owned()).spawn(move || {
-            write_all(orders, &gone);
+            write_all(orders, encodings, &gone);
             let _ = done.send(());
         })?;
         Ok(Self { lines, level, reader_gone, written, patience: Cell::new(None) })
@@ -131,7 +140,7 @@ impl Output {
     }
 }
 
-fn write_all(mut orders: mpsc::Receiver<Order>, reader_gone: &CancellationToken) {
+fn write_all(mut orders: mpsc::Receiver<Order>, encodings: Encodings, reader_gone: &CancellationToken) {
     let stderr_is_terminal = io::stderr().is_terminal();
     let mut editor: Option<LineEditor> = None;
     while let Some(order) = orders.blocking_recv() {
@@ -157,18 +166,19 @@ fn write_all(mut orders: mpsc::Receiver<Order>, reader_gone: &CancellationToken)
                 }
             }
             _ if is_message => {
-                if !reader_gone.is_cancelled() && write(io::stdout(), &text).is_err() {
+                if !reader_gone.is_cancelled() && write(io::stdout(), encodings.out, &text).is_err() {
                     reader_gone.cancel();
                 }
             }
             // Nobody is left to tell.
-            _ => drop(write(io::stderr(), &text)),
+            _ => drop(write(io::stderr(), encodings.err, &text)),
         }
     }
 }
 
-/// Whole lines only: each is on its way before the next is taken, in a pipe too.
-fn write(mut out: impl Write, line: &str) -> io::Result<()> {
-    out.write_all(line.as_bytes())?;
+/// Whole lines only: each is on its way before the next is taken, in a pipe too. And a console of Windows, which
+/// takes nothing but whole characters, never gets a torn one.
+pub fn write(mut out: impl Write, encoding: Encoding, line: &str) -> io::Result<()> {
+    out.write_all(&encoding.encode(line))?;
     out.flush()
 }

@@ -141,9 +141,13 @@ impl<'a> Talker<'a> {
         self.number += 1;
         let line = match input {
             Input::Line(line) => line,
-            Input::Mended(line) => {
-                self.output.warn(self.lang.line_mended(self.number)).await;
+            Input::Mended(line, encoding) => {
+                self.output.warn(self.lang.line_mended(self.number, encoding)).await;
                 line
+            }
+            Input::Unreadable(why) => {
+                self.reject(self.lang.line_unreadable(self.number, &why)).await;
+                return None;
             }
             Input::TooLong => {
                 self.reject(self.lang.line_refused(self.number, chat_proto::ErrorCode::TextTooLong.into()))

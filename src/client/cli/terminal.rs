@@ -15,7 +15,7 @@ use std::{
 use rustyline::{Config, DefaultEditor, ExternalPrinter, Prompt, error::ReadlineError};
 use tokio_util::sync::CancellationToken;
 
-use super::input::Input;
+use super::input::{Input, is_about_text};
 
 /// Printed above the line to have the prompt painted again: up, and down again.
 const WAKE: &str = "\x1b[A\n";
@@ -50,7 +50,7 @@ pub struct LineEditor {
 impl LineEditor {
     /// Starts editing. Fails on a terminal that cannot do it.
     pub fn start(
-        mut take: impl FnMut(Input) -> bool + Send + 'static,
+        take: impl FnMut(Input) -> bool + Send + 'static,
         interrupted: CancellationToken,
     ) -> rustyline::Result<Self> {
         let mut editor = DefaultEditor::with_config(Config::builder().auto_add_history(true).build())?;
@@ -61,21 +61,8 @@ impl LineEditor {
         thread::Builder::new().name("editor".to_owned()).spawn(move || {
             let _ends: mpsc::Sender<()> = ends;
             // Unwinds when the prompt says so, which puts the terminal right on its way.
-            while let Ok(read) = catch_unwind(AssertUnwindSafe(|| editor.readline(&prompt))) {
-                let input = match read {
-                    Ok(line) => Input::Line(line),
-                    Err(ReadlineError::Eof) => return,
-                    // A key here, not a signal.
-                    Err(ReadlineError::Interrupted) => return interrupted.cancel(),
-                    Err(error) => {
-                        take(Input::Broken(error.to_string()));
-                        return;
-                    }
-                };
-                if !take(input) {
-                    return;
-                }
-            }
+            let readline = || catch_unwind(AssertUnwindSafe(|| editor.readline(&prompt))).ok();
+            read_edited(readline, take, &interrupted);
         })?;
         Ok(Self { printer: Box::new(move |line| printer.print(line)), closing, ended })
     }
@@ -96,6 +83,42 @@ impl LineEditor {
     }
 }
 
+/// Takes edited lines until the end, until `take` wants no more, or until there is no editor any more.
+fn read_edited(
+    mut readline: impl FnMut() -> Option<rustyline::Result<String>>,
+    mut take: impl FnMut(Input) -> bool,
+    interrupted: &CancellationToken,
+) {
+    while let Some(read) = readline() {
+        let input = match read {
+            Ok(line) => Input::Line(line),
+            Err(ReadlineError::Eof) => return,
+            // A key here, not a signal.
+            Err(ReadlineError::Interrupted) => return interrupted.cancel(),
+            // The key is used up, so that this does not go round for ever.
+            Err(error) if is_broken_key(&error) => Input::Unreadable(error.to_string()),
+            Err(error) => {
+                take(Input::Broken(error.to_string()));
+                return;
+            }
+        };
+        if !take(input) {
+            return;
+        }
+    }
+}
+
+/// Whether a key was no character: on Windows half of a surrogate pair, elsewhere a byte that is not UTF-8. What was
+/// typed on its line is lost with it.
+fn is_broken_key(error: &ReadlineError) -> bool {
+    match error {
+        ReadlineError::Io(error) => is_about_text(error),
+        #[cfg(windows)]
+        ReadlineError::Decode(_) => true,
+        _ => false,
+    }
+}
+
 /// A prompt that stops its editor. The editor waits for keys and offers no way to end that from outside; but it
 /// asks for its prompt, in its own thread, each time something is printed above it.
 struct StoppingPrompt {
@@ -109,5 +132,46 @@ impl Prompt for StoppingPrompt {
             resume_unwind(Box::new("the line editor is closed"));
         }
         "> "
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inputs(reads: Vec<rustyline::Result<String>>) -> Vec<Input> {
+        let (mut reads, mut inputs) = (reads.into_iter(), Vec::new());
+        let take = |input| {
+            inputs.push(input);
+            true
+        };
+        read_edited(|| reads.next(), take, &CancellationToken::new());
+        inputs
+    }
+
+    fn line(text: &str) -> Input {
+        Input::Line(text.to_owned())
+    }
+
+    #[test]
+    fn a_key_that_is_no_character_costs_its_line_and_no_more() {
+        let broken = io::Error::new(io::ErrorKind::InvalidData, "no text");
+        let reads = vec![Ok("one".to_owned()), Err(broken.into()), Ok("two".to_owned())];
+        assert_eq!(inputs(reads), [line("one"), Input::Unreadable("no text".to_owned()), line("two")]);
+    }
+
+    #[cfg(windows)]
+    #[test]
+    fn half_a_surrogate_pair_is_such_a_key() {
+        let half = char::decode_utf16([0xd83d]).next().expect("one").expect_err("half");
+        let reads = vec![Err(ReadlineError::Decode(half)), Ok("two".to_owned())];
+        assert!(matches!(&inputs(reads)[..], [Input::Unreadable(_), Input::Line(_)]));
+    }
+
+    #[test]
+    fn an_editor_that_fails_otherwise_is_given_up() {
+        let gone = io::Error::new(io::ErrorKind::NotConnected, "gone");
+        let reads = vec![Err(gone.into()), Ok("never read".to_owned())];
+        assert_eq!(inputs(reads), [Input::Broken("gone".to_owned())]);
     }
 }

@@ -4,7 +4,7 @@ use std::env;
 
 use chat_proto::{Code, ErrorCode, LeaveReason, Refusal};
 
-use super::{escape::escape, korean};
+use super::{encoding::Encoding, escape::escape, korean};
 use crate::client::Error;
 
 /// The language of what is written to standard error.
@@ -103,12 +103,21 @@ impl Lang {
         )
     }
 
-    /// A line that had bytes other than UTF-8.
+    /// A line that had bytes other than those of its encoding.
     #[must_use]
-    pub fn line_mended(self, number: u64) -> String {
+    pub fn line_mended(self, number: u64, encoding: Encoding) -> String {
         self.pick(
-            format!("line {number} is not UTF-8; what could not be read is sent as U+FFFD"),
-            format!("{number}번째 줄이 UTF-8이 아닙니다. 읽을 수 없는 부분은 U+FFFD로 보냅니다"),
+            format!("line {number} is not {encoding}; what could not be read is sent as U+FFFD"),
+            format!("{number}번째 줄: {encoding} 문자가 아닌 부분은 U+FFFD로 보냅니다"),
+        )
+    }
+
+    /// A line that is lost.
+    #[must_use]
+    pub fn line_unreadable(self, number: u64, why: &str) -> String {
+        self.pick(
+            format!("line {number} is no text, and is lost: {why}"),
+            format!("{number}번째 줄은 글자가 깨져 읽지 못했습니다: {why}"),
         )
     }
 

@@ -92,7 +92,11 @@ fn install(name: &str, settings: &Settings, start: StartType, firewall: bool) ->
         })?;
     let installed = Installed::new(name, service);
     let finished = configure(installed.service(), start).and_then(|()| {
-        system::own_folder(&folder, name).map_err(|error| Failure::running("the data folder", error))?;
+        let new =
+            system::give_folder(&folder, name).map_err(|error| Failure::running("the data folder", error))?;
+        if !new {
+            println!("{} was there: who else may use it has not been changed", folder.display());
+        }
         event_log::register(name).map_err(|error| Failure::running("the event source", error))?;
         if firewall {
             system::open_firewall(name, &program).map_err(|error| Failure::running("the firewall", error))?;

@@ -8,21 +8,25 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Makes a folder the service's own: it, the system and administrators may do all there, others nothing.
+/// Lets the service write to its folder. A folder that is new is the service's own: it, the system and
+/// administrators may do all there, others nothing. One that was there keeps its other rights, because others may
+/// live in it; the answer is whether it was new.
 ///
 /// The groups go by number, because their names differ between languages of Windows.
-pub fn own_folder(folder: &Path, name: &str) -> io::Result<()> {
+pub fn give_folder(folder: &Path, name: &str) -> io::Result<bool> {
+    let new = !folder.exists();
     std::fs::create_dir_all(folder)?;
     let service = format!(r"NT SERVICE\{name}:(OI)(CI)M");
-    let arguments: [&OsStr; 6] = [
-        folder.as_os_str(),
-        "/inheritance:r".as_ref(),
-        "/grant:r".as_ref(),
-        "*S-1-5-18:(OI)(CI)F".as_ref(),
-        "*S-1-5-32-544:(OI)(CI)F".as_ref(),
-        service.as_ref(),
-    ];
-    run("icacls.exe", &arguments)
+    let mut arguments: Vec<&OsStr> = vec![folder.as_os_str()];
+    if new {
+        let closed = ["/inheritance:r", "/grant:r", "*S-1-5-18:(OI)(CI)F", "*S-1-5-32-544:(OI)(CI)F"];
+        arguments.extend(closed.map(OsStr::new));
+    } else {
+        arguments.push("/grant:r".as_ref());
+    }
+    arguments.push(service.as_ref());
+    run("icacls.exe", &arguments)?;
+    Ok(new)
 }
 
 /// Lets other machines connect to this program, on networks that are not public.
@@ -59,4 +63,18 @@ fn run(program: &str, arguments: &[&OsStr]) -> io::Result<()> {
     let said = String::from_utf8_lossy(&said);
     let first = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason given");
     Err(io::Error::other(format!("{program} failed: {first}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_closed_to_others_only_if_it_is_new() {
+        let folder = std::env::temp_dir().join(format!("chat rights {}", std::process::id()));
+        // The account of a service that Windows always has.
+        assert!(give_folder(&folder, "EventLog").expect("icacls is there"));
+        assert!(!give_folder(&folder, "EventLog").expect("icacls is there"));
+        std::fs::remove_dir_all(folder).expect("ours");
+    }
 }

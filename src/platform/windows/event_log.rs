@@ -81,8 +81,9 @@ mod tests {
     #[test]
     fn an_event_is_written_from_any_thread_whatever_its_text() {
         let source = EventSource::open("iocp-chat test").expect("everybody may write to Application");
+        let long = "x".repeat(100_000);
         std::thread::scope(|threads| {
-            for text in ["서버", "", "a\0b", &"x".repeat(100_000)] {
+            for text in ["서버", "", "a\0b", &long] {
                 let source = &source;
                 threads.spawn(move || source.report(EventKind::Information, 1, text).expect("written"));
             }

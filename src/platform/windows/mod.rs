@@ -27,3 +27,24 @@ pub fn own_the_address(socket: &Socket) -> io::Result<()> {
 pub fn raise_descriptor_limit() -> Option<u64> {
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use socket2::{Domain, SockAddr, Type};
+
+    use super::*;
+
+    #[test]
+    fn nobody_takes_an_address_that_is_owned() {
+        let mine = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        own_the_address(&mine).expect("an option of every socket");
+        mine.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("free");
+        mine.listen(1).expect("bound");
+        let address: SockAddr = mine.local_addr().expect("bound");
+        let thief = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        thief.set_reuse_address(true).expect("an option of every socket");
+        assert!(thief.bind(&address).and_then(|()| thief.listen(1)).is_err());
+    }
+}

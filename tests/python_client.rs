@@ -1,5 +1,8 @@
 //! The client in Python, written from the protocol's document alone, agrees with the vectors and with the server.
 
+#[path = "common/process.rs"]
+mod process;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -130,7 +133,7 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_chat-server"));
+        let mut command = Command::new(process::program());
         let program = Program::start(
             "the server",
             command.args(["--listen", "127.0.0.1:0", "--set", "log.format=json"]),

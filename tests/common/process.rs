@@ -2,11 +2,20 @@
 #![allow(dead_code, reason = "each test target uses its own part of it")]
 
 use std::{
+    ffi::OsString,
     io::{BufRead, BufReader},
     net::SocketAddr,
     process::{Child, Command, ExitStatus, Stdio},
     thread::JoinHandle,
 };
+
+/// Set to a program, that one is tested in the place of this build's server: chat-server.exe under Wine.
+const PROGRAM_VARIABLE: &str = "CHAT_TEST_SERVER";
+
+/// The server to test.
+pub fn program() -> OsString {
+    std::env::var_os(PROGRAM_VARIABLE).unwrap_or_else(|| env!("CARGO_BIN_EXE_chat-server").into())
+}
 
 /// A running server, killed when dropped.
 pub struct ServerProcess {
@@ -19,7 +28,7 @@ pub struct ServerProcess {
 impl ServerProcess {
     /// Starts the executable on a free port of 127.0.0.1, with further arguments.
     pub fn start(args: &[&str]) -> Self {
-        Self::spawn(Command::new(env!("CARGO_BIN_EXE_chat-server")).args(args))
+        Self::spawn(Command::new(program()).args(args))
     }
 
     /// As [`start`](Self::start), of a command that ends in the executable.

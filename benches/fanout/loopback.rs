@@ -1,10 +1,11 @@
 //! The whole server in a process of its own, over loopback sockets, every line checked at every receiver.
+//!
+//! `CHAT_TEST_SERVER` names another server to measure: chat-server.exe under Wine, where what `WINESERVER_PID` uses
+//! is counted too, for it does the kernel's work there.
 
 use std::{
     cell::{Cell, RefCell},
-    io::{BufRead, BufReader},
     net::SocketAddr,
-    process::{Child, Command, Stdio},
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -17,27 +18,49 @@ use chat_proto::{
 use tokio::{io::AsyncWriteExt, net::TcpStream, task::LocalSet};
 use tokio_util::codec::Decoder;
 
+use crate::process::ServerProcess;
+
 /// How long each room is measured.
 const MEASURED: Duration = Duration::from_secs(4);
-const TALKERS: usize = 4;
 
-/// Measures rooms of 100 and 1,000 with four talkers keeping 32 and 64 lines unanswered.
-pub fn run() {
+/// The process that does for programs under Wine what the kernel does for others.
+const WINESERVER_VARIABLE: &str = "WINESERVER_PID";
+
+/// A room to measure.
+#[derive(Clone, Copy)]
+pub struct Room {
+    pub members: usize,
+    pub talkers: usize,
+    /// Lines that each talker keeps unanswered.
+    pub outstanding: usize,
+    pub text_bytes: usize,
+    /// What a delivery may cost, in microseconds of CPU.
+    pub limit_us: f64,
+}
+
+/// Measures each room with a server of its own, without limits to speed.
+pub fn run(rooms: &[Room]) {
     println!(
-        "{:>8} {:>12} {:>14} {:>14} {:>10}",
-        "members", "outstanding", "deliveries/s", "CPU us each", "lost"
+        "{:>8} {:>8} {:>12} {:>6} {:>14} {:>12} {:>6}",
+        "members", "talkers", "outstanding", "bytes", "deliveries/s", "CPU us each", "lost"
     );
-    for (members, outstanding) in [(100, 32), (1_000, 32), (1_000, 64)] {
-        let server = Server::start();
+    for room in rooms {
+        let server =
+            ServerProcess::start(&["--set", "rates.chat.per_second=0", "--set", "limits.notice_members=0"]);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let measured = LocalSet::new().block_on(&runtime, measure(&server, members, outstanding));
+        let measured = LocalSet::new().block_on(&runtime, measure(&server, *room));
+        let each_us = measured.cpu_us / measured.deliveries;
         println!(
-            "{members:>8} {outstanding:>12} {:>14.0} {:>14.4} {:>10}",
+            "{:>8} {:>8} {:>12} {:>6} {:>14.0} {each_us:>12.4} {:>6}",
+            room.members,
+            room.talkers,
+            room.outstanding,
+            room.text_bytes,
             measured.deliveries / measured.seconds,
-            measured.cpu_us / measured.deliveries,
             measured.lost,
         );
         assert_eq!(measured.lost, 0, "a receiver lost, doubled or reordered lines");
+        assert!(each_us <= room.limit_us, "a delivery may cost {} us of CPU", room.limit_us);
     }
 }
 
@@ -56,26 +79,26 @@ struct Tally {
     talking: Cell<bool>,
 }
 
-async fn measure(server: &Server, members: usize, outstanding: usize) -> Measured {
+async fn measure(server: &ServerProcess, room: Room) -> Measured {
     let tally = Rc::new(Tally::default());
     tally.talking.set(true);
     let mut talkers = Vec::new();
-    for number in 0..members {
+    for number in 0..room.members {
         let member = Member::log_in(server.address, number).await;
-        if number < TALKERS {
+        if number < room.talkers {
             talkers.push(member);
         } else {
             tokio::task::spawn_local(member.listen(Rc::clone(&tally)));
         }
     }
     for talker in talkers {
-        tokio::task::spawn_local(talker.talk(Rc::clone(&tally), outstanding));
+        tokio::task::spawn_local(talker.talk(Rc::clone(&tally), room));
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let (before, cpu_before, started) = (tally.deliveries.get(), server.cpu_us(), Instant::now());
+    let (before, cpu_before, started) = (tally.deliveries.get(), cpu_us(server), Instant::now());
     tokio::time::sleep(MEASURED).await;
     let (after, cpu_after, seconds) =
-        (tally.deliveries.get(), server.cpu_us(), started.elapsed().as_secs_f64());
+        (tally.deliveries.get(), cpu_us(server), started.elapsed().as_secs_f64());
     tally.talking.set(false);
     let deliveries = f64::from(u32::try_from(after - before).expect("a few seconds' worth"));
     Measured { deliveries, seconds, cpu_us: cpu_after - cpu_before, lost: tally.lost.get() }
@@ -161,13 +184,13 @@ impl Member {
         }
     }
 
-    /// Keeps `outstanding` lines unanswered.
-    async fn talk(mut self, tally: Rc<Tally>, outstanding: usize) {
-        let text = Text::parse(&"x".repeat(64)).expect("valid");
+    /// Keeps the room's number of lines unanswered.
+    async fn talk(mut self, tally: Rc<Tally>, room: Room) {
+        let text = Text::parse(&"x".repeat(room.text_bytes)).expect("valid");
         let mut unanswered = 0;
         let mut out = BytesMut::new();
         while tally.talking.get() {
-            while unanswered < outstanding {
+            while unanswered < room.outstanding {
                 let line = Broadcast { id: id(3), message_id: 0, text: text.clone() };
                 ClientPacket::Broadcast(line).encode(&mut out);
                 unanswered += 1;
@@ -222,47 +245,18 @@ fn id(number: u32) -> RequestId {
     RequestId::new(number).expect("not zero")
 }
 
-/// A server of its own, without limits to speed, ended when dropped.
-struct Server {
-    child: Child,
-    address: SocketAddr,
+/// User and system time of the server so far, Wine's share of it included, in microseconds.
+fn cpu_us(server: &ServerProcess) -> f64 {
+    let wineserver = std::env::var(WINESERVER_VARIABLE).map(|pid| pid.parse().expect("a process's number"));
+    [Some(server.pid()), wineserver.ok()].into_iter().flatten().map(process_cpu_us).sum()
 }
 
-impl Server {
-    fn start() -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_chat-server"))
-            .args(["--listen", "127.0.0.1:0", "--set", "rates.chat.per_second=0"])
-            .args(["--set", "limits.notice_members=0", "--set", "log.format=json"])
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the server starts");
-        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-        let address = loop {
-            let line = lines.next().expect("the server says where it listens").expect("text");
-            if let Some((_, rest)) = line.split_once("\"listen\":\"[") {
-                break rest.split(']').next().and_then(|address| address.parse().ok()).expect("an address");
-            }
-        };
-        // What it says later is read, or it would wait for a full pipe.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address }
-    }
-
-    /// User and system time of the process so far, in microseconds.
-    fn cpu_us(&self) -> f64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("Linux");
-        let after_name = stat.rsplit(')').next().expect("a name in parentheses");
-        let ticks = |field: usize| -> f64 {
-            after_name.split_whitespace().nth(field).and_then(|ticks| ticks.parse().ok()).expect("a number")
-        };
-        // 100 ticks a second, on every Linux that Rust runs on.
-        (ticks(11) + ticks(12)) * 10_000.0
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn process_cpu_us(pid: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("Linux");
+    let after_name = stat.rsplit(')').next().expect("a name in parentheses");
+    let ticks = |field: usize| -> f64 {
+        after_name.split_whitespace().nth(field).and_then(|ticks| ticks.parse().ok()).expect("a number")
+    };
+    // 100 ticks a second, on every Linux that Rust runs on.
+    (ticks(11) + ticks(12)) * 10_000.0
 }

@@ -2,7 +2,9 @@
 # Windows from Debian: builds the executables with mingw, runs them and their tests under Wine.
 #
 #   scripts/windows.sh build              chat-server.exe and chat-client.exe, as shipped
-#   scripts/windows.sh test [ARGS]        the suite as Windows executables (ARGS go to nextest)
+#   scripts/windows.sh test               the suite as Windows executables, then chat-server.exe as it is shipped:
+#                                         its imports, the Python client, the gate, what a delivery costs
+#   scripts/windows.sh test ARGS          some tests of the suite (ARGS go to nextest: test a_name)
 #   scripts/windows.sh run PROGRAM ARGS   one of the executables: run chat-server --help
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -30,6 +32,7 @@ main() {
             install_nextest
             start_wine
             test_suite "$@"
+            [ $# -gt 0 ] || test_shipped
             ;;
         run)
             install_packages
@@ -114,13 +117,25 @@ run() {
 # -- tests
 
 # Of what cannot run under Wine, and why:
-#   loom                             switches stacks by itself, and Wine cannot unwind a panic on such a stack
-#   the_same_rows_..._over_sockets   3,000 bytes one by one take longer than the 10 s a started packet has
-not_under_wine='binary(loom) or test(=the_same_rows_get_the_same_answers_over_sockets)'
+#   loom                           switches stacks by itself, and Wine cannot unwind a panic on such a stack
+#   python_client, gate, imports   start programs of Linux; test_shipped runs them, against chat-server.exe
+not_under_wine='binary(loom) or binary(python_client) or binary(gate) or binary(imports)'
 
 # All that starts no Linux program.
 test_suite() {
-    for_windows cargo-nextest nextest run --workspace --no-fail-fast --test-threads 4 -E "not ($not_under_wine)" "$@" 9>&-
+    for_windows cargo-nextest nextest run --workspace --features external --no-fail-fast --test-threads 4 \
+        -E "not ($not_under_wine)" "$@" 9>&-
+}
+
+# chat-server.exe as it is shipped: that it starts on Nano Server, and how it serves clients that run on Linux. The
+# two variables must reach no test that runs under Wine: those have their own chat-server.exe beside them.
+test_shipped() {
+    build
+    scripts/imports.py "$shipped/chat-server.exe"
+    export CHAT_TEST_SERVER="$PWD/scripts/windows/server.sh" CHAT_TEST_EXE="$shipped/chat-server.exe"
+    cargo test --features external --test imports --test python_client 9>&-
+    cargo test --features external --test gate -- --nocapture 9>&-
+    cargo bench --bench fanout -- windows 9>&-
 }
 
 main "$@"

@@ -6,6 +6,8 @@ use super::{Shared, admission::Ticket, guest::Guest, transport::Transport};
 use crate::room::Inbox;
 
 /// Serves one peer until it is gone. The peer's place comes back when this ends, in any way.
+///
+/// Coming and going are short, and staying is long: in boxes of their own they cost whoever stays no memory.
 pub async fn serve<S: Transport>(
     socket: S,
     peer: SocketAddr,
@@ -14,17 +16,17 @@ pub async fn serve<S: Transport>(
     inbox: Inbox,
 ) {
     let reading = shared.readers.token();
-    let evicted = ticket.evicted().clone();
-    let guest = Guest::new(socket, peer, Arc::clone(&shared));
-    let farewell = match guest.log_in(&inbox, &evicted).await {
-        Ok(member) => {
+    let guest = Box::new(Guest::new(socket, peer, Arc::clone(&shared)));
+    let farewell = match Box::pin(guest.log_in(&inbox, ticket.evicted())).await {
+        Ok(mut member) => {
             ticket.logged_in();
-            member.serve(inbox, reading).await
+            let end = member.serve(inbox, reading).await;
+            Box::pin(member.leave(end)).await
         }
         Err(farewell) => {
             drop((inbox, reading));
             farewell
         }
     };
-    farewell.say(&shared.metrics).await;
+    Box::pin(farewell.say(&shared.metrics)).await;
 }

@@ -68,7 +68,7 @@ impl<S: Transport> Farewell<S> {
     }
 
     /// Says goodbye and closes, within a second.
-    pub async fn say(mut self, metrics: &Metrics) {
+    pub async fn say(mut self: Box<Self>, metrics: &Metrics) {
         self.log();
         metrics.ended.add(1);
         metrics.missed.add(self.about.missed);

@@ -56,10 +56,10 @@ impl<S: Transport> Guest<S> {
 
     /// Serves the guest until they have logged in, in the time there is for that.
     pub async fn log_in(
-        mut self,
+        mut self: Box<Self>,
         inbox: &Inbox,
         evicted: &CancellationToken,
-    ) -> Result<Member<S>, Farewell<S>> {
+    ) -> Result<Box<Member<S>>, Box<Farewell<S>>> {
         let deadline = self.about.since + self.shared.timeouts.login;
         let stop = self.shared.stop.clone();
         let outcome = tokio::select! {
@@ -69,10 +69,11 @@ impl<S: Transport> Guest<S> {
             () = evicted.cancelled() => Err(End::Refused(ErrorCode::ServerFull)),
             () = stop.cancelled() => Err(End::Stopping),
         };
+        let Self { reader, shared, about, writing, .. } = *self;
         match outcome {
-            Ok(session) => Ok(Member::new(self.reader, session, self.shared, self.about)),
-            Err(end) if self.writing => Err(Farewell::torn(self.reader.into_socket(), end, self.about)),
-            Err(end) => Err(Farewell::new(self.reader.into_socket(), end, self.about)),
+            Ok(session) => Ok(Box::new(Member::new(reader, session, shared, about))),
+            Err(end) if writing => Err(Box::new(Farewell::torn(reader.into_socket(), end, about))),
+            Err(end) => Err(Box::new(Farewell::new(reader.into_socket(), end, about))),
         }
     }
 

@@ -53,18 +53,15 @@ impl<S: Transport> Member<S> {
     }
 
     /// Serves the session to its end.
-    pub async fn serve(mut self, inbox: Inbox, reading: TaskTrackerToken) -> Farewell<S> {
+    pub async fn serve(&mut self, inbox: Inbox, reading: TaskTrackerToken) -> End {
         let stop = self.desk.shared().stop.clone();
-        let mut end = tokio::select! {
+        let end = tokio::select! {
             end = self.desk.serve(&inbox) => end,
             end = self.writer.run() => end,
             () = stop.cancelled() => End::Stopping,
         };
         drop((inbox, reading));
-        if matches!(end, End::Stopping) {
-            end = self.stop().await;
-        }
-        self.leave(end).await
+        if matches!(end, End::Stopping) { Box::pin(self.stop()).await } else { end }
     }
 
     /// Reads no more, and writes on until all that was read anywhere is in the logs.
@@ -81,11 +78,11 @@ impl<S: Transport> Member<S> {
     }
 
     /// Ends the session first, so that nobody talks to it any more, then sends what it still has coming.
-    async fn leave(mut self, end: End) -> Farewell<S> {
-        let (read_half, session) = self.desk.close();
+    pub async fn leave(self: Box<Self>, end: End) -> Box<Farewell<S>> {
+        let Self { desk, mut writer, mut about } = *self;
+        let (read_half, session) = desk.close();
         let subscriber = Arc::clone(session.subscriber());
         session.leave(end.leave_reason());
-        let writer = &mut self.writer;
         let sent = timeout(WIND_DOWN, async {
             match &end {
                 End::Torn | End::Broken(_) => Err(()),
@@ -101,8 +98,8 @@ impl<S: Transport> Member<S> {
             }
         });
         let whole = matches!(sent.await, Ok(Ok(())));
-        self.about.missed = self.writer.missed();
-        let socket = read_half.unsplit(self.writer.into_socket());
-        if whole { Farewell::new(socket, end, self.about) } else { Farewell::torn(socket, end, self.about) }
+        about.missed = writer.missed();
+        let socket = read_half.unsplit(writer.into_socket());
+        Box::new(if whole { Farewell::new(socket, end, about) } else { Farewell::torn(socket, end, about) })
     }
 }

@@ -6,7 +6,7 @@ use chat_proto::{
 };
 
 use super::Session;
-use crate::room::{Command, Inbox};
+use crate::room::{Command, Inbox, Slot};
 
 /// What a packet leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,33 +26,17 @@ impl Session {
     /// dropped while it waits, the request has had no effect.
     pub async fn dispatch(&self, inbox: &Inbox, packet: ClientPacket, time_ms: u64) -> Next {
         match packet {
-            ClientPacket::Broadcast(Broadcast { id: request, text, .. }) => {
-                let slot = self.subscriber().slot().await;
-                self.ask(inbox, Command::Say { slot, request, conversation: LOBBY, text }).await
-            }
-            ClientPacket::Who(request) if request.conversation == MAILBOX => {
-                let slot = self.subscriber().slot().await;
-                slot.answer(Refusal::new(ErrorCode::RoomNotFound).to_bytes(kind::WHO, Some(request.id)));
-                Next::Refused(ErrorCode::RoomNotFound)
-            }
-            ClientPacket::Who(request) => {
-                let slot = self.subscriber().slot().await;
-                self.ask(inbox, Command::Who { slot, request }).await
-            }
-            ClientPacket::Whisper(whisper) => self.whisper(whisper, time_ms).await,
-            ClientPacket::Ping(ping) => {
-                let slot = self.subscriber().slot().await;
-                slot.answer(ServerPacket::Pong(Pong { payload: ping.payload }).to_bytes());
-                Next::Done
-            }
-            ClientPacket::Pong(_) => Next::Done,
-            ClientPacket::Logout(logout) => Next::LogOut(logout.id),
-            ClientPacket::Login(_) => Next::NotNow(ErrorCode::AlreadyAuthenticated),
-            ClientPacket::Hello(_) => Next::NotNow(ErrorCode::InvalidState),
+            ClientPacket::Pong(_) => return Next::Done,
+            ClientPacket::Logout(logout) => return Next::LogOut(logout.id),
+            ClientPacket::Login(_) => return Next::NotNow(ErrorCode::AlreadyAuthenticated),
+            ClientPacket::Hello(_) => return Next::NotNow(ErrorCode::InvalidState),
+            _ => {}
         }
-    }
-
-    async fn ask(&self, inbox: &Inbox, command: Command) -> Next {
+        let slot = self.subscriber().slot().await;
+        let command = match self.serve(slot, packet, time_ms) {
+            Ok(command) => command,
+            Err(next) => return next,
+        };
         match inbox.send(command).await {
             Ok(()) => Next::Done,
             // The fan-out outlives every reader; if it does not, the server is coming down around us.
@@ -60,9 +44,31 @@ impl Session {
         }
     }
 
-    async fn whisper(&self, whisper: Whisper<Username, Text>, time_ms: u64) -> Next {
-        let slot = self.subscriber().slot().await;
-        let outcome = self.hand_over(&whisper, time_ms);
+    /// Answers a request, or says what to ask the fan-out.
+    fn serve(&self, slot: Slot, packet: ClientPacket, time_ms: u64) -> Result<Command, Next> {
+        match packet {
+            ClientPacket::Broadcast(Broadcast { id: request, text, .. }) => {
+                Ok(Command::Say { slot, request, conversation: LOBBY, text })
+            }
+            ClientPacket::Who(request) if request.conversation == MAILBOX => {
+                slot.answer(Refusal::new(ErrorCode::RoomNotFound).to_bytes(kind::WHO, Some(request.id)));
+                Err(Next::Refused(ErrorCode::RoomNotFound))
+            }
+            ClientPacket::Who(request) => Ok(Command::Who { slot, request }),
+            ClientPacket::Whisper(whisper) => Err(self.whisper(slot, &whisper, time_ms)),
+            ClientPacket::Ping(ping) => {
+                slot.answer(ServerPacket::Pong(Pong { payload: ping.payload }).to_bytes());
+                Err(Next::Done)
+            }
+            ClientPacket::Pong(_)
+            | ClientPacket::Logout(_)
+            | ClientPacket::Login(_)
+            | ClientPacket::Hello(_) => unreachable!("these need no slot"),
+        }
+    }
+
+    fn whisper(&self, slot: Slot, whisper: &Whisper<Username, Text>, time_ms: u64) -> Next {
+        let outcome = self.hand_over(whisper, time_ms);
         let answer = Answer {
             id: whisper.id,
             outcome: outcome.map(|()| WhisperReceipt { time_ms }).map_err(Refusal::new),

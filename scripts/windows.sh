@@ -123,8 +123,8 @@ not_under_wine='binary(loom) or binary(python_client) or binary(gate) or binary(
 
 # All that starts no Linux program.
 test_suite() {
-    for_windows cargo-nextest nextest run --workspace --features external --no-fail-fast --test-threads 4 \
-        -E "not ($not_under_wine)" "$@" 9>&-
+    for_windows cargo-nextest nextest run --config-file scripts/windows/nextest.toml --workspace \
+        --features external --no-fail-fast --test-threads 4 -E "not ($not_under_wine)" "$@" 9>&-
 }
 
 # chat-server.exe as it is shipped: that it starts on Nano Server, and how it serves clients that run on Linux. The

@@ -212,11 +212,9 @@ impl Config {
             })?;
             layers.put(&origin, table)?;
         }
-        for (name, value) in environment {
-            if let Some(key) = name.strip_prefix(ENV_PREFIX).filter(|key| key.contains(ENV_SEPARATOR)) {
-                let path = key.to_lowercase().replace(ENV_SEPARATOR, ".");
-                layers.put(&name, setting(&path, &value))?;
-            }
+        for (path, value) in environment_settings(environment) {
+            let name = ENV_PREFIX.to_owned() + &path.to_uppercase().replace('.', ENV_SEPARATOR);
+            layers.put(&name, setting(&path, &value))?;
         }
         for text in settings {
             let origin = format!("--set {text}");
@@ -272,6 +270,16 @@ impl Config {
         }
         Ok(())
     }
+}
+
+/// The keys that variables set, and to what.
+pub fn environment_settings(
+    environment: impl Iterator<Item = (String, String)>,
+) -> impl Iterator<Item = (String, String)> {
+    environment.filter_map(|(name, value)| {
+        let key = name.strip_prefix(ENV_PREFIX).filter(|key| key.contains(ENV_SEPARATOR))?;
+        Some((key.to_lowercase().replace(ENV_SEPARATOR, "."), value))
+    })
 }
 
 /// The settings so far, with each source checked as it is laid over the last.

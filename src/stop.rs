@@ -18,8 +18,8 @@ pub enum StopReason {
     ConsoleClosed,
     /// The system, or the container, shuts down.
     SystemShutdown,
-    /// The service manager stops the service, by hand or before the system shuts down. It waits 20 s before it
-    /// takes a stopping service for dead.
+    /// The service manager stops the service, by hand or before the system shuts down, for which it is installed
+    /// to have 20 s.
     Service,
 }
 

@@ -163,6 +163,16 @@ fn a_taken_port_is_one_clear_line_and_exit_code_4() {
     assert_eq!(said.trim(), format!("chat-server: {address} is in use by another program"));
 }
 
+#[tokio::test]
+async fn a_port_that_another_has_on_all_addresses_is_taken_on_each() {
+    let all = bind(([0, 0, 0, 0], 0).into()).expect("a free port");
+    let address = SocketAddr::from(([127, 0, 0, 1], all.local_addr().expect("bound").port()));
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_chat-server")).args(["--listen", &address.to_string()]).output();
+    let output = output.expect("it runs");
+    assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 #[test]
 fn a_wrong_configuration_is_one_line_that_names_the_key_and_exit_code_3() {
     let run = |args: &[&str], env: &[(&str, &str)]| {

@@ -60,7 +60,7 @@ async fn run(address: std::net::SocketAddr, rounds: usize) {
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_and_descriptors_are_where_they_were_after_many_rounds() {
-    let args = ["--log", "warn,chat_server=info", "--set", "limits.notice_members=0"];
+    let args = ["--log", "warn,iocp_chat::host=info", "--set", "limits.notice_members=0"];
     let server = ServerProcess::start(&args);
     // What it needs anyway: threads, the allocator's pools, and the table of the last 4,096 names filled.
     run(server.address, 8_000).await;

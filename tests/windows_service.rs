@@ -17,11 +17,11 @@ use tokio::{
     io::AsyncWriteExt,
     net::{TcpSocket, TcpStream},
 };
-use windows_registry::LOCAL_MACHINE;
 use windows_service::{
     service::{ServiceAccess, ServiceState},
     service_manager::{ServiceManager, ServiceManagerAccess},
 };
+use winreg::{RegKey, enums::HKEY_LOCAL_MACHINE};
 
 /// A service of one test: its name, its folder (with spaces, below one that every account may read), its port.
 struct Service {
@@ -81,7 +81,7 @@ impl Service {
 
     fn event_source(&self) -> Option<String> {
         let path = format!(r"SYSTEM\CurrentControlSet\Services\EventLog\Application\{}", self.name);
-        LOCAL_MACHINE.open(path).ok()?.get_string("EventMessageFile").ok()
+        RegKey::predef(HKEY_LOCAL_MACHINE).open_subkey(path).ok()?.get_value("EventMessageFile").ok()
     }
 }
 
@@ -184,6 +184,45 @@ fn a_service_that_cannot_start_says_why_where_it_can_be_read() {
     drop(taken);
     service.told("start", &[]);
     service.told("uninstall", &[]);
+}
+
+#[test]
+fn a_service_keeps_what_the_environment_said_when_it_was_installed() {
+    let service = Service::new("variables");
+    let output = Command::new(&service.program)
+        .args(["service", "install", "--name", &service.name, "--set", "limits.guests=9"])
+        .args(["--listen", &service.address.to_string()])
+        .env("CHAT_LIMITS__CONNECTIONS", "77")
+        .output()
+        .expect("it runs");
+    assert!(output.status.success(), "{}", said(&output));
+    let folder = PathBuf::from(std::env::var_os("ProgramData").expect("every Windows has it"));
+    let folder = folder.join("iocp-chat").join(&service.name);
+    assert!(folder.is_dir(), "the folder that nobody chose");
+    let status = said(&service.tell("status", &[]));
+    assert!(status.contains("--set limits.connections=77 --set limits.guests=9"), "{status}");
+    assert!(status.contains(&format!("data     {}", folder.display())), "{status}");
+    service.told("start", &[]);
+    service.told("uninstall", &[]);
+    let log = fs::read_dir(folder.join("log")).expect("written").next().expect("a file").expect("readable");
+    assert!(fs::read_to_string(log.path()).expect("text").contains("connections_max=77"));
+    // The second time the folder is there.
+    service.told("install", &[]);
+    service.told("uninstall", &[]);
+    fs::remove_dir_all(folder).expect("an administrator");
+}
+
+#[test]
+fn somebody_elses_event_source_is_left_alone() {
+    let service = Service::new("source");
+    let path = format!(r"SYSTEM\CurrentControlSet\Services\EventLog\Application\{}", service.name);
+    let (key, _) = RegKey::predef(HKEY_LOCAL_MACHINE).create_subkey(&path).expect("an administrator");
+    key.set_value("EventMessageFile", &r"C:\theirs.dll").expect("an administrator");
+    let output = service.tell("install", &[]);
+    assert!(!output.status.success() && said(&output).contains("another program's"), "{}", said(&output));
+    assert!(said(&service.tell("status", &[])).contains("there is no service"), "all or nothing");
+    assert_eq!(service.event_source().as_deref(), Some(r"C:\theirs.dll"));
+    RegKey::predef(HKEY_LOCAL_MACHINE).delete_subkey(path).expect("ours");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::stop::{Signals, StopReason};
 pub fn serve(settings: &Settings) -> Result<(), Failure> {
     let config = settings.load()?;
     log::to_stderr(&config.log);
+    log::tell_panics(|_| {});
     run::run(&config, |config| {
         let signals = Signals::listen()?;
         Ok(Console { signals, drain: config.timeouts.drain })
@@ -38,7 +39,8 @@ impl run::Host for Console {
     }
 
     async fn while_stopping(&mut self) -> &'static str {
-        self.signals.next().await;
+        // A window that closes while the system shuts down is no second wish.
+        while !matches!(self.signals.next().await, StopReason::Interrupt | StopReason::Terminate) {}
         "it was asked twice"
     }
 }

@@ -57,8 +57,56 @@ where
     }
 }
 
+/// Logs every panic from now on, and tells it to `also`: it is a defect, and the only trace of it.
+pub fn tell_panics(also: impl Fn(&std::panic::PanicHookInfo<'_>) + Send + Sync + 'static) {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tracing::error!(event = "panic", %panic, "a part of the server failed");
+        also(panic);
+        default(panic);
+    }));
+}
+
 fn start(config: &LogConfig, lines: Sink, events: Option<Sink>) {
     // The settings were checked, level included. A log that is already there stays.
     let filter = EnvFilter::new(&config.level);
     let _ = tracing_subscriber::registry().with(lines.and_then(events).with_filter(filter)).try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        panic::catch_unwind,
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn a_panic_is_logged_and_told() {
+        let (log, told) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(String::new())));
+        let also = Arc::clone(&told);
+        tell_panics(move |panic| also.lock().expect("whole").push_str(&panic.to_string()));
+        let writer = Mutex::new(SharedLog(Arc::clone(&log)));
+        let subscriber = tracing_subscriber::registry().with(lines(&Config::default().log, false, writer));
+        let caught = tracing::subscriber::with_default(subscriber, || catch_unwind(|| panic!("impossible")));
+        assert!(caught.is_err());
+        let log = String::from_utf8(log.lock().expect("whole").clone()).expect("text");
+        assert!(log.contains(r#"event="panic""#) && log.contains("impossible"), "{log}");
+        assert!(told.lock().expect("whole").contains("impossible"));
+    }
+
+    struct SharedLog(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for SharedLog {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("whole").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
 }

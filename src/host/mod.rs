@@ -30,9 +30,16 @@ pub fn main() -> ExitCode {
             #[cfg(windows)]
             Command::Service(args) => done(service::manage(&args, &settings)),
         },
-        Err(error) if error.use_stderr() => serve(Err(error)),
-        Err(help) => help.exit(),
+        Err(error) if error.use_stderr() && is_run() => serve(Err(error)),
+        Err(error) => error.exit(),
     }
+}
+
+/// Whether a command line that cannot be read says to serve: then the service manager may be waiting for it.
+fn is_run() -> bool {
+    std::env::args_os()
+        .nth(1)
+        .is_none_or(|first| first == "run" || first.as_encoded_bytes().starts_with(b"-"))
 }
 
 /// Serves: as a Windows service if the service manager started the program, else at the console. A command line

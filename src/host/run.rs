@@ -58,6 +58,8 @@ async fn serve<H: Host>(config: &Config, host: impl FnOnce(&Config) -> io::Resul
 fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {
     bind(address).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => Failure::AddressInUse(address),
+        // Windows, of an address that is part of what another has for itself alone (0.0.0.0), or that it reserves.
+        io::ErrorKind::PermissionDenied if cfg!(windows) => Failure::AddressInUse(address),
         _ => Failure::running(&format!("cannot listen on {address}"), error),
     })
 }

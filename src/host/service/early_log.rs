@@ -10,6 +10,9 @@ use std::{
 /// The file is begun anew when it has more bytes than this.
 const BYTES_MAX: u64 = 64 * 1024;
 
+/// What a line about a failure begins with.
+pub const FAILED: &str = "failed: ";
+
 /// The file in a data folder.
 pub fn path(folder: &Path) -> PathBuf {
     folder.join("early.log")
@@ -27,10 +30,11 @@ pub fn note(folder: &Path, line: &str) {
     }
 }
 
-/// The last line, without its time.
-pub fn last(folder: &Path) -> Option<String> {
+/// Why the service failed, if that is the last line.
+pub fn failure(folder: &Path) -> Option<String> {
     let text = fs::read_to_string(path(folder)).ok()?;
-    Some(text.lines().last()?.split_once(' ')?.1.to_owned())
+    let (_, last) = text.lines().last()?.split_once(' ')?;
+    last.strip_prefix(FAILED).map(Into::into)
 }
 
 #[cfg(test)]
@@ -40,10 +44,11 @@ mod tests {
     #[test]
     fn the_file_keeps_the_last_words_and_does_not_grow_for_ever() {
         let folder = std::env::temp_dir().join(format!("chat early {}", std::process::id()));
-        assert_eq!(last(&folder), None);
+        assert_eq!(failure(&folder), None);
+        note(&folder, "failed: once\r\n서버");
+        assert_eq!(failure(&folder).as_deref(), Some("once  서버"));
         note(&folder, "starting");
-        note(&folder, "failed:\r\n서버");
-        assert_eq!(last(&folder).as_deref(), Some("failed:  서버"));
+        assert_eq!(failure(&folder), None, "it has been started since");
         for _ in 0..3 {
             note(&folder, &"x".repeat(40 * 1024));
         }

@@ -2,12 +2,13 @@
 
 use std::{
     fmt::{self, Write as _},
+    io,
     sync::Arc,
 };
 
 use tracing::field::{Field, Visit};
 use tracing_subscriber::{Layer, layer::Context};
-use windows_registry::LOCAL_MACHINE;
+use winreg::{RegKey, enums::HKEY_LOCAL_MACHINE};
 
 use crate::platform::{EventKind, EventSource};
 
@@ -24,24 +25,38 @@ pub const FAILED: u32 = 10;
 
 /// The name a logged event has, its number here, and how much it matters. What is not here is in the log file
 /// alone.
-const EVENTS: [(&str, u32, EventKind); 5] = [
+const EVENTS: [(&str, u32, EventKind); 4] = [
     ("started", 1, EventKind::Information),
     ("stopping", 2, EventKind::Information),
     ("stopped", 3, EventKind::Information),
-    ("fan_out_failed", 20, EventKind::Error),
-    ("panic", 21, EventKind::Error),
+    ("panic", 20, EventKind::Error),
 ];
 
-/// Registers a name whose events are shown with their text.
-pub fn register(name: &str) -> windows_registry::Result<()> {
-    let key = LOCAL_MACHINE.create(format!(r"{SOURCES}\{name}"))?;
-    key.set_expand_string("EventMessageFile", MESSAGE_FILE)?;
-    key.set_u32("TypesSupported", TYPES_SUPPORTED)
+/// Registers a name whose events are shown with their text. A name that is somebody else's source is left alone.
+pub fn register(name: &str) -> io::Result<()> {
+    let sources = RegKey::predef(HKEY_LOCAL_MACHINE).create_subkey(SOURCES)?.0;
+    if sources.open_subkey(name).is_ok() && !is_ours(&sources, name) {
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "another program's event source has this name",
+        ));
+    }
+    let key = sources.create_subkey(name)?.0;
+    let bytes = MESSAGE_FILE.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect::<Vec<_>>();
+    let file = winreg::RegValue { bytes: bytes.into(), vtype: winreg::enums::RegType::REG_EXPAND_SZ };
+    key.set_raw_value("EventMessageFile", &file)?;
+    key.set_value("TypesSupported", &TYPES_SUPPORTED)
 }
 
-/// Takes the name back.
-pub fn unregister(name: &str) -> windows_registry::Result<()> {
-    LOCAL_MACHINE.open(SOURCES)?.remove_tree(name)
+/// Takes the name back, if it is ours.
+pub fn unregister(name: &str) -> io::Result<()> {
+    let sources = RegKey::predef(HKEY_LOCAL_MACHINE).create_subkey(SOURCES)?.0;
+    if is_ours(&sources, name) { sources.delete_subkey_all(name) } else { Ok(()) }
+}
+
+fn is_ours(sources: &RegKey, name: &str) -> bool {
+    let file = sources.open_subkey(name).and_then(|key| key.get_value::<String, _>("EventMessageFile"));
+    file.is_ok_and(|file| file == MESSAGE_FILE)
 }
 
 /// The way to the Event Log. All of it is best effort: without the right to write there are no events, and the
@@ -110,6 +125,25 @@ mod tests {
         ids.dedup();
         assert_eq!(ids.len(), EVENTS.len() + 1);
         assert!(ids.iter().all(|id| (1..=1_000).contains(id)), "EventCreate.exe has texts for these");
+    }
+
+    #[test]
+    fn every_event_of_the_table_is_logged_somewhere() {
+        fn all(folder: &std::path::Path, code: &mut String) {
+            for entry in std::fs::read_dir(folder).expect("the sources") {
+                let path = entry.expect("readable").path();
+                if path.is_dir() {
+                    all(&path, code);
+                } else {
+                    *code += &std::fs::read_to_string(path).expect("text");
+                }
+            }
+        }
+        let mut code = String::new();
+        all(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut code);
+        for (name, ..) in EVENTS {
+            assert!(code.contains(&format!("event = \"{name}\"")), "{name}");
+        }
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use clap::Parser;
 use windows_service::{
     Error,
     service::{Service, ServiceAccess, ServiceExitCode, ServiceState, ServiceStatus},
@@ -14,7 +13,7 @@ use windows_service::{
 };
 
 use super::{default_folder, early_log};
-use crate::host::{args::Cli, exit::Failure};
+use crate::host::exit::Failure;
 
 /// How long a service may take to start or stop: more than the 15 s it has to say goodbye.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,6 +28,8 @@ const NO_SUCH_SERVICE: i32 = 1060;
 const ALREADY_RUNNING: i32 = 1056;
 /// `ERROR_SERVICE_NOT_ACTIVE`
 const NOT_RUNNING: i32 = 1062;
+/// `ERROR_SERVICE_CANNOT_ACCEPT_CTRL`: it is on its way up or down.
+const NOT_NOW: i32 = 1061;
 
 /// A service that is installed.
 pub struct Installed {
@@ -67,7 +68,15 @@ impl Installed {
     pub fn start(&self) -> Result<(), Failure> {
         match self.service.start::<&str>(&[]) {
             Ok(()) => {}
-            Err(error) if code(&error) == Some(ALREADY_RUNNING) => return Ok(()),
+            // Or it is starting, or stopping: how it ends is to be seen.
+            Err(error) if code(&error) == Some(ALREADY_RUNNING) => {}
+            // Starting it was allowed, or it could not have been opened: it is the service that may not.
+            Err(error) if code(&error) == Some(ACCESS_DENIED) => {
+                return Err(Failure::Runtime(format!(
+                    r"cannot start {0}: NT SERVICE\{0} may not run the program: put it below Program Files",
+                    self.name
+                )));
+            }
             Err(error) => return Err(failure(&format!("cannot start {}", self.name), &error)),
         }
         let status = self.wait(ServiceState::Running)?;
@@ -76,10 +85,18 @@ impl Installed {
 
     /// Stops it and waits until it has ended.
     pub fn stop(&self) -> Result<(), Failure> {
-        match self.service.stop() {
-            Ok(_) => {}
-            Err(error) if code(&error) == Some(NOT_RUNNING) => return Ok(()),
-            Err(error) => return Err(failure(&format!("cannot stop {}", self.name), &error)),
+        loop {
+            match self.service.stop() {
+                Ok(_) => break,
+                Err(error) if code(&error) == Some(NOT_RUNNING) => return Ok(()),
+                Err(error) if code(&error) == Some(NOT_NOW) => {
+                    if self.state()?.current_state != ServiceState::StartPending {
+                        break;
+                    }
+                    self.wait(ServiceState::Running)?;
+                }
+                Err(error) => return Err(failure(&format!("cannot stop {}", self.name), &error)),
+            }
         }
         self.wait(ServiceState::Stopped).map(|_| ())
     }
@@ -118,19 +135,21 @@ impl Installed {
     fn why_not(&self, status: ServiceStatus) -> Failure {
         let folder = self.folder();
         let path = early_log::path(&folder);
-        let why = early_log::last(&folder).unwrap_or_else(|| match status.exit_code {
+        let ended = match status.exit_code {
             ServiceExitCode::Win32(code) => {
                 io::Error::from_raw_os_error(code.try_into().unwrap_or(i32::MAX)).to_string()
             }
             ServiceExitCode::ServiceSpecific(code) => format!("exit code {code}"),
-        });
-        Failure::Runtime(format!("{} did not start: {why} (see {})", self.name, path.display()))
+        };
+        let why = early_log::failure(&folder).unwrap_or_else(|| "it did not say why".to_owned());
+        Failure::Runtime(format!("{} did not start: {why} ({ended}; see {})", self.name, path.display()))
     }
 }
 
-/// The folder that a service's command line names.
+/// The folder that a service's command line names. (The command line's own parser would see this process's
+/// environment too.)
 fn data_of(line: &str) -> Option<PathBuf> {
-    Cli::try_parse_from(winsplit::split(line)).ok()?.settings.data
+    winsplit::split(line).into_iter().skip_while(|argument| argument != "--data").nth(1).map(Into::into)
 }
 
 /// The service manager of this machine.
@@ -169,5 +188,9 @@ mod tests {
             r#""C:\Program Files\chat\chat-server.exe" run --data "D:\대화 data" --listen 0.0.0.0:11021"#;
         assert_eq!(data_of(line), Some(PathBuf::from(r"D:\대화 data")));
         assert_eq!(data_of(r"C:\chat-server.exe"), None);
+        assert_eq!(
+            data_of(r#"c.exe run --data "D:\my data\\" --log debug"#),
+            Some(PathBuf::from(r"D:\my data\"))
+        );
     }
 }

@@ -16,11 +16,15 @@ use super::{
     installed::{Installed, code, failure, manager},
     system,
 };
-use crate::host::{args::Settings, exit::Failure};
+use crate::{
+    config::{self, Config},
+    host::{args::Settings, exit::Failure},
+};
 
 /// The system lets a service that stops before a shutdown have this long: its 15 s, and some to end.
 const PRESHUTDOWN: Duration = Duration::from_secs(20);
-/// Pauses before a failed service is started again; the last is for all that follow.
+/// Pauses before a failed service is started again; the last is for all that follow, whatever failed: a disk may
+/// be back, an address free.
 const RESTART_AFTER: [Duration; 3] =
     [Duration::from_secs(5), Duration::from_secs(30), Duration::from_secs(60)];
 /// After this time without a failure they begin anew.
@@ -66,9 +70,11 @@ fn looking() -> ServiceAccess {
 
 fn install(name: &str, settings: &Settings, start: StartType, firewall: bool) -> Result<(), Failure> {
     // What cannot run is not installed.
-    settings.load()?;
+    let config = settings.load()?;
     let program = std::env::current_exe().map_err(|error| Failure::running("where am I", error))?;
-    let folder = absolute(settings.data.clone().unwrap_or_else(|| default_folder(name)))?;
+    let chosen = config.data.clone().map(absolute).transpose()?;
+    let folder = chosen.clone().unwrap_or_else(|| default_folder(name));
+    warn(&program, &config, firewall);
     let info = ServiceInfo {
         name: name.into(),
         display_name: format!("iocp-chat ({name})").into(),
@@ -92,11 +98,8 @@ fn install(name: &str, settings: &Settings, start: StartType, firewall: bool) ->
         })?;
     let installed = Installed::new(name, service);
     let finished = configure(installed.service(), start).and_then(|()| {
-        let new =
-            system::give_folder(&folder, name).map_err(|error| Failure::running("the data folder", error))?;
-        if !new {
-            println!("{} was there: who else may use it has not been changed", folder.display());
-        }
+        let give = if chosen.is_some() { system::share_folder } else { system::own_folder };
+        give(&folder, name).map_err(|error| Failure::running("the data folder", error))?;
         event_log::register(name).map_err(|error| Failure::running("the event source", error))?;
         if firewall {
             system::open_firewall(name, &program).map_err(|error| Failure::running("the firewall", error))?;
@@ -104,13 +107,29 @@ fn install(name: &str, settings: &Settings, start: StartType, firewall: bool) ->
         Ok(())
     });
     if let Err(error) = finished {
-        // All or nothing. What cannot be taken back is reported by what went wrong before.
+        // But for an empty folder, all or nothing. What cannot be taken back is reported by what went wrong before.
         let _ = remove(&installed);
         return Err(error);
     }
     println!("installed {name}, which keeps its log in {}", folder.join("log").display());
     println!("start it with: chat-server service start --name {name}");
     Ok(())
+}
+
+/// What is allowed, and most likely not meant.
+fn warn(program: &std::path::Path, config: &Config, firewall: bool) {
+    let below = |variable| std::env::var_os(variable).is_some_and(|folder| program.starts_with(folder));
+    if !below("ProgramFiles") && !below("ProgramW6432") {
+        eprintln!(
+            "chat-server: warning: {} is not below Program Files: whoever may change it there becomes the service",
+            program.display()
+        );
+    }
+    if firewall && config.listen.iter().all(|address| address.ip().is_loopback()) {
+        eprintln!(
+            "chat-server: warning: --firewall opens nothing: the service listens on this machine alone"
+        );
+    }
 }
 
 /// What the service manager knows beside what a service is created with.
@@ -154,6 +173,9 @@ fn launch_arguments(settings: &Settings, folder: &std::path::Path) -> Result<Vec
     }
     for address in &settings.listen {
         arguments.extend(["--listen".into(), address.to_string().into()]);
+    }
+    for (key, value) in config::environment_settings(std::env::vars()) {
+        arguments.extend(["--set".into(), format!("{key}={value}").into()]);
     }
     for setting in &settings.set {
         arguments.extend(["--set".into(), setting.into()]);
@@ -204,7 +226,7 @@ fn status(name: &str) -> Result<(), Failure> {
     }
     println!(
         "start    {}",
-        if config.start_type == ServiceStartType::AutoStart { "automatic" } else { "manual" }
+        if config.start_type == ServiceStartType::AutoStart { "with the system" } else { "by hand" }
     );
     println!("account  {}", config.account_name.unwrap_or_default().to_string_lossy());
     println!("command  {}", installed.command_line()?);

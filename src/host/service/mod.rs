@@ -35,8 +35,8 @@ pub struct ServiceArgs {
 enum Verb {
     /// Install the service with the settings of this command line, and what the environment says of them.
     ///
-    /// It runs as the account `NT SERVICE\NAME`, which may write to its data folder alone, starts with the
-    /// system, and is started again when it fails. Needs an administrator.
+    /// It runs as the account `NT SERVICE\NAME`, which has rights of its own on its data folder alone, starts with
+    /// the system, and is started again when it fails. Needs an administrator.
     Install {
         /// Let other machines connect: adds a rule for this program to the Windows firewall.
         #[arg(long)]

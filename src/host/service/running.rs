@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
     process::ExitCode,
     sync::{
-        Mutex,
+        LazyLock, Mutex, OnceLock,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
@@ -25,6 +25,7 @@ use windows_service::{
 use super::{
     NAME, default_folder, early_log,
     event_log::{self, EventLayer},
+    installed::{code, failure},
 };
 use crate::{
     host::{
@@ -37,12 +38,15 @@ use crate::{
     stop::StopReason,
 };
 
-/// The service manager takes a starting service for dead after this time without news.
+/// Whoever waits for a starting service takes it for dead after this time without news.
 const START_HINT: Duration = Duration::from_secs(10);
 /// A stopping service gives news this often,
 const STOP_NEWS: Duration = Duration::from_secs(1);
 /// and is taken for dead after this time without. Longer than a machine that shuts down is busy.
 const STOP_HINT: Duration = Duration::from_secs(5);
+
+/// `ERROR_FAILED_SERVICE_CONTROLLER_CONNECT`: the service manager did not start this process.
+const AT_A_CONSOLE: i32 = 1063;
 
 type CommandLine = Result<Settings, clap::Error>;
 
@@ -50,6 +54,10 @@ type CommandLine = Result<Settings, clap::Error>;
 static COMMAND_LINE: Mutex<Option<CommandLine>> = Mutex::new(None);
 /// The exit code, on its way back.
 static EXIT_CODE: AtomicU8 = AtomicU8::new(0);
+/// That the service manager wants it to stop.
+static STOP: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new);
+/// The way to the service manager, once there is one.
+static STATUS: OnceLock<ServiceStatusHandle> = OnceLock::new();
 
 define_windows_service!(entry, service_main);
 
@@ -59,9 +67,13 @@ pub fn run(command_line: CommandLine) -> Result<ExitCode, CommandLine> {
     // A service in a process of its own has whatever name it was installed with.
     let ran = service_dispatcher::start(NAME, entry);
     match (ran, take_command_line()) {
-        // ERROR_FAILED_SERVICE_CONTROLLER_CONNECT (1063): started from a console. Whatever else keeps the service
-        // manager away, the service never began, and a console is what is left.
-        (Err(_), Some(command_line)) => Err(command_line),
+        // Whatever keeps the service manager away, the service never began, and a console is what is left.
+        (Err(error), Some(command_line)) => {
+            if code(&error) != Some(AT_A_CONSOLE) {
+                eprintln!("chat-server: warning: {}", failure("the service manager does not answer", &error));
+            }
+            Err(command_line)
+        }
         _ => Ok(EXIT_CODE.load(Ordering::Relaxed).into()),
     }
 }
@@ -79,15 +91,21 @@ fn service_main(arguments: Vec<OsString>) {
         _ => default_folder(&name),
     };
     early_log::note(&folder, &format!("version {} starts as {name}", env!("CARGO_PKG_VERSION")));
+    log::tell_panics({
+        let folder = folder.clone();
+        move |panic| early_log::note(&folder, &format!("{}{panic}", early_log::FAILED))
+    });
     let events = EventLayer::open(&name);
     let mut service = match Service::register(&name) {
         Ok(service) => service,
-        Err(error) => return early_log::note(&folder, &format!("failed: no service manager: {error}")),
+        Err(error) => {
+            return early_log::note(&folder, &format!("{}no service manager: {error}", early_log::FAILED));
+        }
     };
     let outcome = serve(command_line, &folder, events.clone(), &mut service);
     if let Err(failure) = &outcome {
         events.report(EventKind::Error, event_log::FAILED, &format!("The chat server failed: {failure}."));
-        early_log::note(&folder, &format!("failed: {failure}"));
+        early_log::note(&folder, &format!("{}{failure}", early_log::FAILED));
     }
     service.stopped(outcome.err().map(|failure| failure.code()));
 }
@@ -110,77 +128,91 @@ fn serve(
     outcome
 }
 
+/// Hears the service manager. A function, and not a closure: the library frees what a closure holds at the first
+/// stop, and a second may come before the service has said that it takes no more.
+fn on_control(control: ServiceControl) -> ServiceControlHandlerResult {
+    match control {
+        ServiceControl::Stop | ServiceControl::Preshutdown => {
+            // At once: who asked looks at the state as soon as this returns.
+            if let (Some(status), false) = (STATUS.get(), STOP.is_cancelled()) {
+                say(*status, ServiceState::StopPending, ServiceExitCode::NO_ERROR, 1, STOP_HINT);
+            }
+            STOP.cancel();
+            ServiceControlHandlerResult::NoError
+        }
+        ServiceControl::Interrogate => ServiceControlHandlerResult::NoError,
+        _ => ServiceControlHandlerResult::NotImplemented,
+    }
+}
+
+/// Tells the service manager how far the service is.
+fn say(
+    status: ServiceStatusHandle,
+    state: ServiceState,
+    exit_code: ServiceExitCode,
+    checkpoint: u32,
+    wait_hint: Duration,
+) {
+    let controls_accepted = match state {
+        ServiceState::Running => ServiceControlAccept::STOP | ServiceControlAccept::PRESHUTDOWN,
+        _ => ServiceControlAccept::empty(),
+    };
+    let told = status.set_service_status(ServiceStatus {
+        service_type: ServiceType::OWN_PROCESS,
+        current_state: state,
+        controls_accepted,
+        exit_code,
+        checkpoint,
+        wait_hint,
+        process_id: None,
+    });
+    if let Err(error) = told {
+        tracing::warn!(event = "service_status_failed", ?state, %error, "the service manager was not told");
+    }
+}
+
 /// This process to the service manager.
 struct Service {
     status: ServiceStatusHandle,
-    stop: CancellationToken,
     checkpoint: u32,
 }
 
 impl Service {
     fn register(name: &str) -> windows_service::Result<Self> {
-        let stop = CancellationToken::new();
-        let asked = stop.clone();
-        let status = service_control_handler::register(name, move |control| match control {
-            ServiceControl::Stop | ServiceControl::Preshutdown => {
-                asked.cancel();
-                ServiceControlHandlerResult::NoError
-            }
-            ServiceControl::Interrogate => ServiceControlHandlerResult::NoError,
-            _ => ServiceControlHandlerResult::NotImplemented,
-        })?;
-        let mut service = Self { status, stop, checkpoint: 0 };
+        let status = service_control_handler::register(name, on_control)?;
+        let mut service = Self { status: *STATUS.get_or_init(|| status), checkpoint: 0 };
         service.starting();
         Ok(service)
     }
 
     fn starting(&mut self) {
         self.checkpoint += 1;
-        self.say(ServiceState::StartPending, ServiceExitCode::NO_ERROR, START_HINT);
+        say(self.status, ServiceState::StartPending, ServiceExitCode::NO_ERROR, self.checkpoint, START_HINT);
     }
 
-    fn stopped(mut self, failed: Option<u8>) {
+    fn stopped(self, failed: Option<u8>) {
         let code =
             failed.map_or(ServiceExitCode::NO_ERROR, |code| ServiceExitCode::ServiceSpecific(code.into()));
         EXIT_CODE.store(failed.unwrap_or_default(), Ordering::Relaxed);
-        self.checkpoint = 0;
-        self.say(ServiceState::Stopped, code, Duration::ZERO);
-    }
-
-    fn say(&self, state: ServiceState, exit_code: ServiceExitCode, wait_hint: Duration) {
-        let controls_accepted = match state {
-            ServiceState::Running => ServiceControlAccept::STOP | ServiceControlAccept::PRESHUTDOWN,
-            _ => ServiceControlAccept::empty(),
-        };
-        let status = ServiceStatus {
-            service_type: ServiceType::OWN_PROCESS,
-            current_state: state,
-            controls_accepted,
-            exit_code,
-            checkpoint: self.checkpoint,
-            wait_hint,
-            process_id: None,
-        };
-        if let Err(error) = self.status.set_service_status(status) {
-            tracing::warn!(event = "service_status_failed", ?state, %error, "the service manager was not told");
-        }
+        say(self.status, ServiceState::Stopped, code, 0, Duration::ZERO);
     }
 }
 
 impl Host for &mut Service {
     fn ready(&mut self, _: &[SocketAddr]) {
-        self.checkpoint = 0;
-        self.say(ServiceState::Running, ServiceExitCode::NO_ERROR, Duration::ZERO);
+        say(self.status, ServiceState::Running, ServiceExitCode::NO_ERROR, 0, Duration::ZERO);
+        // The first news of a stop is the handler's.
+        self.checkpoint = 1;
     }
 
     async fn asked_to_stop(&mut self) -> StopReason {
-        self.stop.cancelled().await;
+        STOP.cancelled().await;
         StopReason::Service
     }
 
     fn stopping(&mut self, _: StopReason) {
         self.checkpoint += 1;
-        self.say(ServiceState::StopPending, ServiceExitCode::NO_ERROR, STOP_HINT);
+        say(self.status, ServiceState::StopPending, ServiceExitCode::NO_ERROR, self.checkpoint, STOP_HINT);
     }
 
     async fn while_stopping(&mut self) -> &'static str {

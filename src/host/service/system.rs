@@ -8,25 +8,57 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Lets the service write to its folder. A folder that is new is the service's own: it, the system and
-/// administrators may do all there, others nothing. One that was there keeps its other rights, because others may
-/// live in it; the answer is whether it was new.
+/// Makes a folder for the service alone: it, the system and administrators may do all there, others nothing. The
+/// folder above it, if it is new as well, is closed in the same way but for looking into it.
 ///
-/// The groups go by number, because their names differ between languages of Windows.
-pub fn give_folder(folder: &Path, name: &str) -> io::Result<bool> {
-    let new = !folder.exists();
-    std::fs::create_dir_all(folder)?;
-    let service = format!(r"NT SERVICE\{name}:(OI)(CI)M");
-    let mut arguments: Vec<&OsStr> = vec![folder.as_os_str()];
-    if new {
-        let closed = ["/inheritance:r", "/grant:r", "*S-1-5-18:(OI)(CI)F", "*S-1-5-32-544:(OI)(CI)F"];
-        arguments.extend(closed.map(OsStr::new));
-    } else {
-        arguments.push("/grant:r".as_ref());
+/// Everybody may make folders below `ProgramData`, and owns what they made. So a folder that was there before is
+/// taken from whoever owns it, and one that leads elsewhere is refused. The groups go by number, because their
+/// names differ between languages of Windows.
+pub fn own_folder(folder: &Path, name: &str) -> io::Result<()> {
+    if let Some(above) = folder.parent() {
+        no_link(above)?;
+        if !above.exists() {
+            std::fs::create_dir_all(above)?;
+            icacls(above, &["/inheritance:r", "/grant:r", SYSTEM, ADMINISTRATORS, "*S-1-5-32-545:(RX)"])?;
+        }
     }
-    arguments.push(service.as_ref());
-    run("icacls.exe", &arguments)?;
-    Ok(new)
+    no_link(folder)?;
+    if let Err(error) = std::fs::create_dir(folder) {
+        if error.kind() != io::ErrorKind::AlreadyExists {
+            return Err(error);
+        }
+        icacls(folder, &["/setowner", "*S-1-5-32-544"])?;
+        icacls(folder, &["/reset"])?;
+    }
+    icacls(folder, &["/inheritance:r", "/grant:r", SYSTEM, ADMINISTRATORS, &service(name)])
+}
+
+/// Lets the service write to a folder that an operator chose: others may live in it, and keep their rights.
+pub fn share_folder(folder: &Path, name: &str) -> io::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    icacls(folder, &["/grant:r", &service(name)])
+}
+
+const SYSTEM: &str = "*S-1-5-18:(OI)(CI)F";
+const ADMINISTRATORS: &str = "*S-1-5-32-544:(OI)(CI)F";
+
+fn service(name: &str) -> String {
+    format!(r"NT SERVICE\{name}:(OI)(CI)M")
+}
+
+fn icacls(folder: &Path, what: &[&str]) -> io::Result<()> {
+    let arguments: Vec<&OsStr> =
+        [folder.as_os_str()].into_iter().chain(what.iter().map(OsStr::new)).collect();
+    run("icacls.exe", &arguments)
+}
+
+fn no_link(folder: &Path) -> io::Result<()> {
+    match std::fs::symlink_metadata(folder) {
+        Ok(data) if data.is_symlink() => {
+            Err(io::Error::other(format!("{} leads to another folder", folder.display())))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Lets other machines connect to this program, on networks that are not public.
@@ -51,30 +83,16 @@ fn rule(name: &str) -> String {
     format!("name=iocp-chat {name}")
 }
 
-/// Runs a program of the system's folder, never one that lies elsewhere under its name.
+/// Runs a program of the system's folder, never one that lies elsewhere under its name. What it says is in the
+/// language and the encoding of that Windows: whoever wants to read it is told how to run it again.
 fn run(program: &str, arguments: &[&OsStr]) -> io::Result<()> {
     let root = std::env::var_os("SystemRoot").unwrap_or_else(|| r"C:\Windows".into());
     let path = PathBuf::from(root).join("System32").join(program);
-    let output = Command::new(path).args(arguments).stdin(Stdio::null()).output()?;
-    if output.status.success() {
+    let mut command = Command::new(path);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let status = command.status()?;
+    if status.success() {
         return Ok(());
     }
-    let said = if output.stderr.is_empty() { output.stdout } else { output.stderr };
-    let said = String::from_utf8_lossy(&said);
-    let first = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason given");
-    Err(io::Error::other(format!("{program} failed: {first}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_is_closed_to_others_only_if_it_is_new() {
-        let folder = std::env::temp_dir().join(format!("chat rights {}", std::process::id()));
-        // The account of a service that Windows always has.
-        assert!(give_folder(&folder, "EventLog").expect("icacls is there"));
-        assert!(!give_folder(&folder, "EventLog").expect("icacls is there"));
-        std::fs::remove_dir_all(folder).expect("ours");
-    }
+    Err(io::Error::other(format!("{program} failed ({status}); to see why, run: {command:?}")))
 }

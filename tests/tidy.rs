@@ -17,7 +17,7 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("session", &["config", "metrics", "room"]),
     ("net", &["config", "metrics", "platform", "room", "session"]),
     ("server", &["config", "metrics", "net", "platform", "room", "session", "stop"]),
-    ("client", &[]),
+    ("client", &["platform"]),
     ("host", &["client", "config", "net", "platform", "server", "stop"]),
 ];
 

@@ -36,6 +36,7 @@
 
 #[cfg(test)]
 mod backpressure_tests;
+pub mod bench;
 pub mod cli;
 #[cfg(test)]
 mod connection_tests;

@@ -27,7 +27,7 @@ Lines that begin with a slash are commands:
   //TEXT         say /TEXT";
 
 const AFTER_HELP: &str = "\
-See --help for commands, exit codes and the JSON schema.";
+See --help for commands, exit codes and the JSON schema. 'chat-client bench --help' measures a server.";
 
 const AFTER_LONG_HELP: &str = "\
 Input: UTF-8, or what --encoding says. A byte order mark and carriage returns before line ends are removed, blank \
@@ -142,7 +142,8 @@ pub struct Address {
 }
 
 impl Address {
-    fn parse(text: &str) -> Result<Self, String> {
+    /// `HOST`, `HOST:PORT`, `[IPV6]:PORT`.
+    pub fn parse(text: &str) -> Result<Self, String> {
         let (host, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (host, port) = rest.split_once(']').ok_or("']' is missing")?;

@@ -1,6 +1,7 @@
 //! The program `chat-client`: from its arguments to its exit code.
 
 mod args;
+mod bench;
 mod chat;
 mod command;
 mod encoding;
@@ -16,7 +17,7 @@ mod talk;
 mod terminal;
 mod words;
 
-use std::{io, process::ExitCode};
+use std::{env, io, process::ExitCode};
 
 use chat_proto::Credential;
 use clap::Parser;
@@ -37,6 +38,10 @@ use super::{Client, Error, Events, Session};
 /// Runs the program.
 #[must_use]
 pub fn main() -> ExitCode {
+    let mut words = env::args_os().skip(1);
+    if words.next().is_some_and(|word| bench::NAMES.iter().any(|name| word == *name)) {
+        return bench::main(env::args_os().skip(1));
+    }
     let args = Args::parse();
     // One worker drives the connection; this thread talks and listens.
     let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();

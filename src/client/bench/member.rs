@@ -1,0 +1,332 @@
+//! One connection of the load generator: what it has of the server, and what it makes of each packet.
+
+use std::io::{self, Read, Write};
+
+use bytes::BytesMut;
+use chat_proto::{
+    ClientPacket, Credential, Hello, LOBBY, Login, Logout, MAILBOX, Malformed, Pong, RequestId, ServerPacket,
+    Username, VERSION, kind,
+};
+use mio::net::TcpStream;
+
+use super::{
+    checker::Checker,
+    scan::{Broken, Fields, Heard, Packets},
+    stamp,
+    talker::Talker,
+    tally::{Clock, Row, Tally},
+};
+
+/// Bytes read at once. A packet has at most 65,535, so there is always room for the rest of one.
+pub const READ_BYTES: usize = 256 * 1024;
+
+const HELLO: RequestId = RequestId::MIN;
+const LOGIN: RequestId = HELLO.saturating_add(1);
+const LOGOUT: RequestId = LOGIN.saturating_add(1);
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Until the socket can be written to.
+    Connecting,
+    /// Until the login is answered.
+    LoggingIn,
+    /// Logged in.
+    Here,
+    /// Until the server closes.
+    Leaving,
+    /// Closed.
+    Gone,
+}
+
+pub struct Member {
+    pub socket: TcpStream,
+    pub phase: Phase,
+    pub name: Username,
+    pub talker: Option<Talker>,
+    /// Does not read, for now.
+    pub is_stalled: bool,
+    /// When connecting began.
+    since: u64,
+    /// The beginning of a packet whose rest has not come.
+    partial: Vec<u8>,
+    out: Vec<u8>,
+    written: usize,
+    lobby: Option<Checker>,
+    mailbox: Option<Checker>,
+    goodbye: Option<String>,
+}
+
+impl Member {
+    /// A connection on its way.
+    pub fn new(socket: TcpStream, name: Username, since: u64) -> Self {
+        Self {
+            socket,
+            phase: Phase::Connecting,
+            name,
+            talker: None,
+            is_stalled: false,
+            since,
+            partial: Vec::new(),
+            out: Vec::new(),
+            written: 0,
+            lobby: None,
+            mailbox: None,
+            goodbye: None,
+        }
+    }
+
+    /// The socket may be written to: greets and logs in if that is due, and writes what waits.
+    pub fn writable(&mut self, tally: &mut Tally) {
+        if self.phase == Phase::Connecting {
+            match self.socket.take_error() {
+                Ok(None) if self.socket.peer_addr().is_ok() => {}
+                Ok(None) => return,
+                Ok(Some(error)) | Err(error) => return self.lost(&error.to_string(), tally),
+            }
+            // A line is one small packet; waiting for more would only make it late.
+            let _ = self.socket.set_nodelay(true);
+            self.phase = Phase::LoggingIn;
+            let name = self.name.clone();
+            self.put(&ClientPacket::Hello(Hello { id: HELLO, version: VERSION, features: 0 }));
+            self.put(&ClientPacket::Login(Login { id: LOGIN, name, credential: Credential::None }));
+        }
+        self.flush(tally);
+    }
+
+    /// When there is something to say.
+    pub fn due(&self) -> Option<u64> {
+        self.talker.as_ref().filter(|_| self.phase == Phase::Here).and_then(Talker::due)
+    }
+
+    /// Says what is due.
+    pub fn talk(&mut self, now: u64, tally: &mut Tally) {
+        if let Some(talker) = &mut self.talker
+            && self.phase == Phase::Here
+        {
+            talker.talk(now, &mut self.out);
+            self.flush(tally);
+        }
+    }
+
+    /// Leaves.
+    pub fn log_out(&mut self, tally: &mut Tally) {
+        self.phase = Phase::Leaving;
+        self.put(&ClientPacket::Logout(Logout { id: LOGOUT }));
+        self.flush(tally);
+    }
+
+    /// Takes what is there to be read; `to_the_end` when the server has closed, which no later event tells again.
+    pub fn readable(&mut self, to_the_end: bool, buffer: &mut [u8], clock: Clock, tally: &mut Tally) {
+        while self.phase != Phase::Gone && self.phase != Phase::Connecting {
+            let held = self.partial.len();
+            buffer[..held].copy_from_slice(&self.partial);
+            match self.socket.read(&mut buffer[held..]) {
+                Ok(0) => return self.closed(tally),
+                Ok(count) => {
+                    let filled = held + count;
+                    match self.take(&buffer[..filled], clock.now(), tally) {
+                        Ok(used) => {
+                            self.partial.clear();
+                            self.partial.extend_from_slice(&buffer[used..filled]);
+                        }
+                        Err(Broken) => return self.lost("it sent what is no packet", tally),
+                    }
+                    // On Linux a read that is not full has emptied the socket, and news wakes again. Elsewhere
+                    // only a read that would wait asks to be woken.
+                    if cfg!(target_os = "linux") && filled < buffer.len() && !to_the_end {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return self.lost(&error.to_string(), tally),
+            }
+        }
+        self.flush(tally);
+    }
+
+    /// Judges the lobby up to its end, and the mailbox up to its own.
+    pub fn finish(&self, end: u64, tally: &mut Tally) {
+        for (checker, end) in [(&self.lobby, Some(end)), (&self.mailbox, None)] {
+            if let Some(checker) = checker {
+                let verdict = checker.clone().finish(end.unwrap_or(checker.last()));
+                tally.check.lost += verdict.lost;
+                tally.check.echoed += verdict.echoed;
+                tally.check.missed += checker.missed_lines();
+            }
+        }
+    }
+
+    /// Lines that the server said it will not send.
+    pub fn missed(&self) -> u64 {
+        [&self.lobby, &self.mailbox].into_iter().flatten().map(Checker::missed_lines).sum()
+    }
+
+    /// Why the server ended the connection, if it said so.
+    pub fn goodbye(&self) -> Option<&str> {
+        self.goodbye.as_deref()
+    }
+
+    fn take(&mut self, bytes: &[u8], now: u64, tally: &mut Tally) -> Result<usize, Broken> {
+        let mut packets = Packets::new(bytes);
+        let mut row = Row::default();
+        while let Some((kind, body)) = packets.next()? {
+            match kind {
+                kind::BROADCAST_LINE | kind::WHISPER_LINE => self.line(&body.line()?, &mut row, now, tally),
+                kind::BROADCAST_ANSWER | kind::WHISPER_ANSWER => self.answer(kind, body, now, tally)?,
+                kind => self.rare(kind, body, now, tally)?,
+            }
+        }
+        tally.record(&row, now);
+        Ok(bytes.len() - packets.rest().len())
+    }
+
+    #[inline]
+    fn line(&mut self, line: &Heard<'_>, row: &mut Row, now: u64, tally: &mut Tally) {
+        self.place(line.conversation, line.epoch, line.seq, tally);
+        tally.delivered(stamp::read(line.text), row, now);
+    }
+
+    #[inline]
+    fn place(&mut self, conversation: u64, epoch: u64, seq: u64, tally: &mut Tally) {
+        let checker = match conversation {
+            LOBBY => {
+                tally.end = tally.end.max(seq);
+                &mut self.lobby
+            }
+            _ => &mut self.mailbox,
+        };
+        // A mailbox that the welcome did not name begins with its first line.
+        let checker = checker.get_or_insert_with(|| Checker::new(epoch, seq - 1, false));
+        if let Err(fault) = checker.take(epoch, seq) {
+            tally.fault(fault);
+        }
+    }
+
+    fn answer(&mut self, kind: u16, mut body: Fields<'_>, now: u64, tally: &mut Tally) -> Result<(), Broken> {
+        let (id, code) = (body.number()?, body.number()?);
+        let due = self.talker.as_mut().and_then(|talker| talker.answered(id));
+        let Some(due) = due else {
+            tally.check.unasked += 1;
+            return Ok(());
+        };
+        if code != 0 {
+            self.refused(code, body.number()?, now, tally);
+        } else if kind == kind::BROADCAST_ANSWER {
+            let (_epoch, seq) = (body.number()?, body.number()?);
+            tally.end = tally.end.max(seq);
+            if let Some(lobby) = &mut self.lobby {
+                lobby.own_line(seq);
+            }
+            tally.accepted(now.saturating_sub(due));
+        } else {
+            tally.accepted(now.saturating_sub(due));
+        }
+        Ok(())
+    }
+
+    fn refused(&mut self, code: u64, retry_ms: u64, now: u64, tally: &mut Tally) {
+        *tally.refused.entry(code).or_default() += 1;
+        tally.check.refused += 1;
+        if let Some(talker) = &mut self.talker {
+            talker.pause(now + retry_ms.max(1) * 1_000_000);
+        }
+    }
+
+    /// All that does not come often.
+    #[cold]
+    fn rare(&mut self, kind: u16, mut body: Fields<'_>, now: u64, tally: &mut Tally) -> Result<(), Broken> {
+        match kind {
+            kind::JOINED | kind::LEFT | kind::SYSTEM_TEXT => {
+                let (conversation, epoch, seq) = body.place()?;
+                self.place(conversation, epoch, seq, tally);
+                tally.check.notices += 1;
+                return Ok(());
+            }
+            _ => {}
+        }
+        let packet = match ServerPacket::decode(kind, body.0) {
+            Ok(packet) => packet,
+            // Types of later versions are skipped.
+            Err(Malformed::UnknownType) => return Ok(()),
+            Err(_) => return Err(Broken),
+        };
+        match packet {
+            ServerPacket::HelloAnswer(hello) => tally.limits = Some(hello.limits),
+            ServerPacket::LoginAnswer(answer) => match answer.outcome {
+                Ok(welcome) => {
+                    let joins_are_told = tally.limits.is_some_and(|limits| limits.notice_members > 0);
+                    for at in welcome.conversations.0 {
+                        match at.conversation {
+                            LOBBY => self.lobby = Some(Checker::new(at.epoch, at.seq, joins_are_told)),
+                            MAILBOX => self.mailbox = Some(Checker::new(at.epoch, at.seq, false)),
+                            _ => {}
+                        }
+                    }
+                    self.phase = Phase::Here;
+                    tally.log_ins += 1;
+                    tally.log_in_latency.record(now - self.since, 1);
+                }
+                Err(refusal) => self.lost(&format!("the login was refused: {}", refusal.code.0), tally),
+            },
+            ServerPacket::Missed(missed) => {
+                let checker = if missed.conversation == LOBBY { &mut self.lobby } else { &mut self.mailbox };
+                if let Some(checker) = checker
+                    && let Err(fault) = checker.missed(missed.epoch, missed.from, missed.to)
+                {
+                    tally.fault(fault);
+                }
+            }
+            ServerPacket::Ping(ping) => self.put(&ClientPacket::Pong(Pong { payload: ping.payload })),
+            // It concludes a line, or nothing.
+            ServerPacket::Error(error) if self.concludes(error.id) => {
+                self.refused(error.code.0.into(), error.retry_ms.into(), now, tally);
+            }
+            ServerPacket::Goodbye(goodbye) => {
+                self.goodbye = Some(format!("goodbye {}: {:?}", goodbye.code.0, goodbye.text));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn concludes(&mut self, id: u32) -> bool {
+        self.talker.as_mut().is_some_and(|talker| talker.answered(id.into()).is_some())
+    }
+
+    fn put(&mut self, packet: &ClientPacket) {
+        let mut bytes = BytesMut::new();
+        packet.encode(&mut bytes);
+        self.out.extend_from_slice(&bytes);
+    }
+
+    fn flush(&mut self, tally: &mut Tally) {
+        while self.written < self.out.len() {
+            match self.socket.write(&self.out[self.written..]) {
+                Ok(count) => self.written += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return self.lost(&error.to_string(), tally),
+            }
+        }
+        self.out.clear();
+        self.written = 0;
+    }
+
+    fn closed(&mut self, tally: &mut Tally) {
+        if self.phase == Phase::Leaving {
+            self.phase = Phase::Gone;
+        } else {
+            self.lost("it closed the connection", tally);
+        }
+    }
+
+    fn lost(&mut self, why: &str, tally: &mut Tally) {
+        if self.phase != Phase::Gone {
+            self.phase = Phase::Gone;
+            let why = self.goodbye.as_deref().unwrap_or(why);
+            tally.broken(format!("{}: {why}", self.name.as_str()));
+        }
+    }
+}

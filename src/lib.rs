@@ -3,7 +3,7 @@
 //! Folders are floors; code uses the floors below its own and never looks up:
 //!
 //! ```text
-//! main -> host -> server -> net -> session -> room -> proto        client -> proto
+//! main -> host -> server -> net -> session -> room -> proto        client -> platform, proto
 //! config, metrics: plain data, used by any floor, using none        platform: the few unsafe system calls
 //! ```
 

@@ -17,6 +17,8 @@ pub struct Metrics {
     pub missed: Counter,
     /// Connections that have ended.
     pub ended: Counter,
+    /// Of these, cut: they were due a goodbye and did not take it.
+    pub cut: Counter,
 }
 
 /// A number that only grows.
@@ -47,6 +49,7 @@ impl Metrics {
             logins: Counter::default(),
             missed: Counter::default(),
             ended: Counter::default(),
+            cut: Counter::default(),
         }
     }
 

@@ -47,8 +47,8 @@ pub struct Server {
 /// How a stop went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped {
-    /// Connections that were cut because the grace period ended before they had taken everything.
-    pub cut: usize,
+    /// Connections that did not take their goodbye before they, or all, ran out of time.
+    pub cut: u64,
 }
 
 impl Server {
@@ -150,6 +150,7 @@ impl Server {
         let Self { shared, inbox, fan_out, connections, drain, system_shutdown, .. } = self;
         let deadline = Instant::now() + drain.min(reason.grace_max(system_shutdown));
         tracing::info!(event = "stopping", ?reason, connections = connections.len(), "stopping");
+        let cut_before = shared.metrics.cut.get();
         connections.close();
         shared.readers.close();
         shared.stop.cancel();
@@ -163,7 +164,8 @@ impl Server {
             shared.quiet.cancel();
             connections.wait().await;
         };
-        let cut = if timeout_at(deadline, drained).await.is_ok() { 0 } else { connections.len() };
+        let still_there = if timeout_at(deadline, drained).await.is_ok() { 0 } else { connections.len() };
+        let cut = shared.metrics.cut.get() - cut_before + still_there as u64;
         tracing::info!(event = "stopped", cut, "stopped");
         Stopped { cut }
     }

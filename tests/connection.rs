@@ -249,6 +249,20 @@ async fn a_stop_takes_no_longer_than_its_reason_allows() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_takes_nothing_is_counted_as_cut_whichever_limit_ends_it() {
+    // The limit for one write, 10 s, is over before the 20 s of the stop.
+    let server = serve(&quiet());
+    let (kim, mut to_kim) = guest(&server, "kim").await;
+    let mut stuck = Raw::new(server.connect_in_memory(64));
+    stuck.log_in("stuck").await;
+    kim.broadcast("more than a pipe of 64 bytes holds, and then some more of it").await.expect("said");
+    let start = Instant::now();
+    assert_eq!(server.stop(StopReason::Interrupt).await.cut, 1);
+    assert!((10..12).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+    assert!(matches!(next(&mut to_kim).await, Event::Goodbye(_)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_was_cut_at_a_stop_has_whole_packets_up_to_there() {
     let mut config = quiet();
     config.timeouts.write = Duration::from_secs(60);

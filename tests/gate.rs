@@ -58,9 +58,6 @@ struct Heard {
 #[tokio::test]
 async fn a_thousand_talk_and_all_who_listen_hear_goodbye_on_ctrl_c() {
     let server = ServerProcess::start(&[
-        // The deaf are to be there to the end of the stop: the limit for one write, 10 s, would cut them before.
-        "--set",
-        "timeouts.write=60s",
         // What is whispered to them is to fill their sockets, and not to be lapped on the way.
         "--set",
         "mailbox={lines=4096,bytes=16777216}",

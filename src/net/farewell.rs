@@ -81,15 +81,20 @@ impl<S: Transport> Farewell<S> {
                     self.socket.write_all(&packet).await?;
                     self.socket.shutdown().await
                 });
-                match said.await {
-                    Ok(Ok(())) => self.linger().await,
-                    Ok(Err(_)) | Err(_) => self.socket.abandon(),
+                if let Ok(Ok(())) = said.await {
+                    self.linger().await;
+                } else {
+                    metrics.cut.add(1);
+                    self.socket.abandon();
                 }
             }
             None if matches!(self.end, End::Eof) => {
                 let _ = timeout(GOODBYE, self.socket.shutdown()).await;
             }
-            None => self.socket.abandon(),
+            None => {
+                metrics.cut.add(u64::from(self.end.goodbye().is_some()));
+                self.socket.abandon();
+            }
         }
     }
 

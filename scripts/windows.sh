@@ -30,6 +30,7 @@ main() {
         test)
             install_packages
             install_nextest
+            [ $# -gt 0 ] || lint
             start_wine
             test_suite "$@"
             [ $# -gt 0 ] || test_shipped
@@ -51,7 +52,7 @@ main() {
 
 install_packages() {
     local missing=()
-    for package in rustc-web cargo-web rust-web-src gcc gcc-mingw-w64-x86-64 wine64 python3; do
+    for package in rustc-web cargo-web rust-web-src rust-web-clippy gcc gcc-mingw-w64-x86-64 wine64 python3; do
         [ "$(dpkg-query -Wf '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
     done
     [ ${#missing[@]} -gt 0 ] || return 0
@@ -70,14 +71,22 @@ install_nextest() {
 
 # Debian's compiler, which builds the standard library for Windows from Debian's source of it. RUSTC_BOOTSTRAP is
 # for -Zbuild-std; the code itself uses nothing unstable.
+for_target=(--target "$target" "-Zbuild-std=std,panic_abort" --locked)
 for_windows() {
     env RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo CARGO_PROFILE_DEV_DEBUG=0 \
-        CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="$PWD/scripts/windows/wine.sh" \
-        "$@" --target "$target" -Zbuild-std=std,panic_abort --locked
+        CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER="$PWD/scripts/windows/wine.sh" "$@"
+}
+
+# The lints of scripts/check.sh for the code that only Windows compiles. On this target clippy takes thread-locals that
+# are const for ones that are not.
+lint() {
+    PATH="/usr/bin:$PATH" for_windows /usr/bin/cargo clippy "${for_target[@]}" --workspace --all-targets \
+        --features external \
+        -- -D warnings -A clippy::missing_const_for_thread_local
 }
 
 build() {
-    for_windows /usr/bin/cargo build --release --bins
+    for_windows /usr/bin/cargo build "${for_target[@]}" --release --bins
 }
 
 # -- Wine
@@ -123,7 +132,7 @@ not_under_wine='binary(loom) or binary(python_client) or binary(gate) or binary(
 
 # All that starts no Linux program.
 test_suite() {
-    for_windows cargo-nextest nextest run --config-file scripts/windows/nextest.toml --workspace \
+    for_windows cargo-nextest nextest run "${for_target[@]}" --config-file scripts/windows/nextest.toml --workspace \
         --features external --no-fail-fast --test-threads 4 -E "not ($not_under_wine)" "$@" 9>&-
 }
 

@@ -4,104 +4,13 @@
 
 mod common;
 #[path = "common/process.rs"]
+#[cfg(target_os = "linux")]
 mod process;
 
-use std::time::Instant;
-
-use chat_proto::Credential;
 use common::{Raw, serve, unthrottled};
-use iocp_chat::client::Client;
-use process::ServerProcess;
-use tokio::net::TcpStream;
-
-/// Rounds that run beside each other.
-const AT_ONCE: usize = 50;
 
 fn rounds() -> usize {
     std::env::var("SOAK_ROUNDS").map_or(10_000, |rounds| rounds.parse().expect("SOAK_ROUNDS is a number"))
-}
-
-/// One round: polite, rude or silent, by its number.
-async fn round(address: std::net::SocketAddr, number: usize) {
-    let name = format!("guest{number}");
-    match number % 4 {
-        0 => {
-            let client = Client::connect(address).await.expect("it listens");
-            let (session, _events) = client.log_in(&name, Credential::None).await.expect("free");
-            session.broadcast("in and out").await.expect("said");
-            session.log_out().await.expect("heard");
-        }
-        1 => {
-            let mut raw = Raw::new(TcpStream::connect(address).await.expect("it listens"));
-            raw.log_in(&name).await;
-        }
-        2 => drop(TcpStream::connect(address).await.expect("it listens")),
-        _ => {
-            let client = Client::connect(address).await.expect("it listens");
-            drop(client.log_in(&name, Credential::None).await.expect("free"));
-        }
-    }
-}
-
-async fn run(address: std::net::SocketAddr, rounds: usize) {
-    let mut lanes = tokio::task::JoinSet::new();
-    for lane in 0..AT_ONCE {
-        lanes.spawn(async move {
-            for number in (lane..rounds).step_by(AT_ONCE) {
-                round(address, number).await;
-            }
-        });
-    }
-    while let Some(lane) = lanes.join_next().await {
-        lane.expect("every round succeeds");
-    }
-}
-
-#[cfg(target_os = "linux")]
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn memory_and_descriptors_are_where_they_were_after_many_rounds() {
-    let args = ["--log", "warn,iocp_chat::host=info", "--set", "limits.notice_members=0"];
-    let server = ServerProcess::start(&args);
-    // What it needs anyway: threads, the allocator's pools, and the table of the last 4,096 names filled.
-    run(server.address, 8_000).await;
-    let before = usage(&server).await;
-    let started = Instant::now();
-    run(server.address, rounds()).await;
-    let after = usage(&server).await;
-    println!(
-        "{} rounds in {:.1} s: {} -> {} descriptors, {} -> {} KiB",
-        rounds(),
-        started.elapsed().as_secs_f64(),
-        before.descriptors,
-        after.descriptors,
-        before.kib,
-        after.kib
-    );
-    assert_eq!(after.descriptors, before.descriptors);
-    // Leaking one session in a hundred would be more.
-    assert!(after.kib <= before.kib + 1_024, "{} KiB, then {} KiB", before.kib, after.kib);
-}
-
-#[cfg(target_os = "linux")]
-struct Usage {
-    descriptors: usize,
-    kib: u64,
-}
-
-/// What the process holds once nobody is connected to it.
-#[cfg(target_os = "linux")]
-async fn usage(server: &ServerProcess) -> Usage {
-    let proc = format!("/proc/{}", server.pid());
-    let descriptors = || std::fs::read_dir(format!("{proc}/fd")).expect("Linux").count();
-    // The last goodbyes take up to a second.
-    let mut settled = descriptors();
-    for _ in 0..30 {
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        settled = settled.min(descriptors());
-    }
-    let status = std::fs::read_to_string(format!("{proc}/status")).expect("Linux");
-    let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a field");
-    Usage { descriptors: settled, kib: kib.trim_end_matches("kB").trim().parse().expect("a number") }
 }
 
 #[tokio::test]
@@ -123,4 +32,99 @@ async fn tasks_and_slots_are_back_after_many_rounds_in_memory() {
     assert_eq!((server.sessions(), server.admission().connections()), (0, 0));
     assert_eq!(server.admission().addresses(), (0, 0), "an exempt address leaves no entry");
     assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), alive);
+}
+
+/// A process is asked what it holds, which Linux answers in `/proc`.
+#[cfg(target_os = "linux")]
+mod of_a_process {
+    use std::time::Instant;
+
+    use chat_proto::Credential;
+    use iocp_chat::client::Client;
+    use tokio::net::TcpStream;
+
+    use super::{Raw, process::ServerProcess, rounds};
+
+    /// Rounds that run beside each other.
+    const AT_ONCE: usize = 50;
+
+    /// One round: polite, rude or silent, by its number.
+    async fn round(address: std::net::SocketAddr, number: usize) {
+        let name = format!("guest{number}");
+        match number % 4 {
+            0 => {
+                let client = Client::connect(address).await.expect("it listens");
+                let (session, _events) = client.log_in(&name, Credential::None).await.expect("free");
+                session.broadcast("in and out").await.expect("said");
+                session.log_out().await.expect("heard");
+            }
+            1 => {
+                let mut raw = Raw::new(TcpStream::connect(address).await.expect("it listens"));
+                raw.log_in(&name).await;
+            }
+            2 => drop(TcpStream::connect(address).await.expect("it listens")),
+            _ => {
+                let client = Client::connect(address).await.expect("it listens");
+                drop(client.log_in(&name, Credential::None).await.expect("free"));
+            }
+        }
+    }
+
+    async fn run(address: std::net::SocketAddr, rounds: usize) {
+        let mut lanes = tokio::task::JoinSet::new();
+        for lane in 0..AT_ONCE {
+            lanes.spawn(async move {
+                for number in (lane..rounds).step_by(AT_ONCE) {
+                    round(address, number).await;
+                }
+            });
+        }
+        while let Some(lane) = lanes.join_next().await {
+            lane.expect("every round succeeds");
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn memory_and_descriptors_are_where_they_were_after_many_rounds() {
+        let args = ["--log", "warn,iocp_chat::host=info", "--set", "limits.notice_members=0"];
+        let server = ServerProcess::start(&args);
+        // What it needs anyway: threads, the allocator's pools, and the table of the last 4,096 names filled.
+        run(server.address, 8_000).await;
+        let before = usage(&server).await;
+        let started = Instant::now();
+        run(server.address, rounds()).await;
+        let after = usage(&server).await;
+        println!(
+            "{} rounds in {:.1} s: {} -> {} descriptors, {} -> {} KiB",
+            rounds(),
+            started.elapsed().as_secs_f64(),
+            before.descriptors,
+            after.descriptors,
+            before.kib,
+            after.kib
+        );
+        assert_eq!(after.descriptors, before.descriptors);
+        // Leaking one session in a hundred would be more.
+        assert!(after.kib <= before.kib + 1_024, "{} KiB, then {} KiB", before.kib, after.kib);
+    }
+
+    struct Usage {
+        descriptors: usize,
+        kib: u64,
+    }
+
+    /// What the process holds once nobody is connected to it.
+    async fn usage(server: &ServerProcess) -> Usage {
+        let proc = format!("/proc/{}", server.pid());
+        let descriptors = || std::fs::read_dir(format!("{proc}/fd")).expect("Linux").count();
+        // The last goodbyes take up to a second.
+        let mut settled = descriptors();
+        for _ in 0..30 {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            settled = settled.min(descriptors());
+        }
+        let status = std::fs::read_to_string(format!("{proc}/status")).expect("Linux");
+        let kib = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a field");
+        Usage { descriptors: settled, kib: kib.trim_end_matches("kB").trim().parse().expect("a number") }
+    }
 }

@@ -46,9 +46,9 @@ fn is_run() -> bool {
 /// that is wrong is reported in the same two ways.
 fn serve(settings: Result<Settings, clap::Error>) -> ExitCode {
     #[cfg(windows)]
-    let settings = match service::run(settings) {
+    let settings = match service::run(Box::new(settings)) {
         Ok(code) => return code,
-        Err(at_the_console) => at_the_console,
+        Err(at_the_console) => *at_the_console,
     };
     match settings {
         Ok(settings) => done(console::serve(&settings)),

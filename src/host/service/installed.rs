@@ -80,7 +80,7 @@ impl Installed {
             Err(error) => return Err(failure(&format!("cannot start {}", self.name), &error)),
         }
         let status = self.wait(ServiceState::Running)?;
-        if status.current_state == ServiceState::Running { Ok(()) } else { Err(self.why_not(status)) }
+        if status.current_state == ServiceState::Running { Ok(()) } else { Err(self.why_not(&status)) }
     }
 
     /// Stops it and waits until it has ended.
@@ -132,7 +132,7 @@ impl Installed {
         }
     }
 
-    fn why_not(&self, status: ServiceStatus) -> Failure {
+    fn why_not(&self, status: &ServiceStatus) -> Failure {
         let folder = self.folder();
         let path = early_log::path(&folder);
         let ended = match status.exit_code {

@@ -1,6 +1,10 @@
 //! `chat-server service`: installs, removes, starts, stops and shows a service.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use windows_service::{
     service::{
@@ -72,7 +76,7 @@ fn install(name: &str, settings: &Settings, start: StartType, firewall: bool) ->
     // What cannot run is not installed.
     let config = settings.load()?;
     let program = std::env::current_exe().map_err(|error| Failure::running("where am I", error))?;
-    let chosen = config.data.clone().map(absolute).transpose()?;
+    let chosen = config.data.as_deref().map(absolute).transpose()?;
     let folder = chosen.clone().unwrap_or_else(|| default_folder(name));
     warn(&program, &config, firewall);
     let info = ServiceInfo {
@@ -117,7 +121,7 @@ fn install(name: &str, settings: &Settings, start: StartType, firewall: bool) ->
 }
 
 /// What is allowed, and most likely not meant.
-fn warn(program: &std::path::Path, config: &Config, firewall: bool) {
+fn warn(program: &Path, config: &Config, firewall: bool) {
     let below = |variable| std::env::var_os(variable).is_some_and(|folder| program.starts_with(folder));
     if !below("ProgramFiles") && !below("ProgramW6432") {
         eprintln!(
@@ -166,10 +170,10 @@ fn configure(service: &Service, start: StartType) -> Result<(), Failure> {
 }
 
 /// The command line of the service: the settings of this one, with paths that are right in any folder.
-fn launch_arguments(settings: &Settings, folder: &std::path::Path) -> Result<Vec<OsString>, Failure> {
+fn launch_arguments(settings: &Settings, folder: &Path) -> Result<Vec<OsString>, Failure> {
     let mut arguments: Vec<OsString> = vec!["run".into(), "--data".into(), folder.into()];
     if let Some(config) = &settings.config {
-        arguments.extend(["--config".into(), absolute(config.clone())?.into()]);
+        arguments.extend(["--config".into(), absolute(config)?.into()]);
     }
     for address in &settings.listen {
         arguments.extend(["--listen".into(), address.to_string().into()]);
@@ -186,8 +190,8 @@ fn launch_arguments(settings: &Settings, folder: &std::path::Path) -> Result<Vec
     Ok(arguments)
 }
 
-fn absolute(path: PathBuf) -> Result<PathBuf, Failure> {
-    std::path::absolute(&path).map_err(|error| Failure::running(&path.display().to_string(), error))
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(|error| Failure::running(&path.display().to_string(), error))
 }
 
 fn uninstall(name: &str) -> Result<(), Failure> {

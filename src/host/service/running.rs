@@ -48,7 +48,8 @@ const STOP_HINT: Duration = Duration::from_secs(5);
 /// `ERROR_FAILED_SERVICE_CONTROLLER_CONNECT`: the service manager did not start this process.
 const AT_A_CONSOLE: i32 = 1063;
 
-type CommandLine = Result<Settings, clap::Error>;
+/// A command line, or what is wrong with it.
+pub type CommandLine = Box<Result<Settings, clap::Error>>;
 
 /// The command line, on its way to the thread that the service manager starts the service on.
 static COMMAND_LINE: Mutex<Option<CommandLine>> = Mutex::new(None);
@@ -83,10 +84,11 @@ fn take_command_line() -> Option<CommandLine> {
 }
 
 /// The service's life. `arguments` begins with the name it was installed with.
+#[expect(clippy::needless_pass_by_value, reason = "what the library calls has this form")]
 fn service_main(arguments: Vec<OsString>) {
     let name = arguments.first().map_or(NAME.into(), |name| name.to_string_lossy());
     let command_line = take_command_line().expect("a process is one service, and starts once");
-    let folder = match &command_line {
+    let folder = match command_line.as_ref() {
         Ok(Settings { data: Some(folder), .. }) => folder.clone(),
         _ => default_folder(&name),
     };
@@ -102,7 +104,7 @@ fn service_main(arguments: Vec<OsString>) {
             return early_log::note(&folder, &format!("{}no service manager: {error}", early_log::FAILED));
         }
     };
-    let outcome = serve(command_line, &folder, events.clone(), &mut service);
+    let outcome = serve(*command_line, &folder, events.clone(), &mut service);
     if let Err(failure) = &outcome {
         events.report(EventKind::Error, event_log::FAILED, &format!("The chat server failed: {failure}."));
         early_log::note(&folder, &format!("{}{failure}", early_log::FAILED));
@@ -111,7 +113,7 @@ fn service_main(arguments: Vec<OsString>) {
 }
 
 fn serve(
-    command_line: CommandLine,
+    command_line: Result<Settings, clap::Error>,
     folder: &std::path::Path,
     events: EventLayer,
     service: &mut Service,

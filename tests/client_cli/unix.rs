@@ -149,6 +149,23 @@ fn on_a_terminal_lines_are_edited_and_what_comes_does_not_tear_them() {
 }
 
 #[test]
+fn lines_that_are_pasted_together_are_all_said() {
+    let lines = ["one", "two", "셋", "four"];
+    let (address, server) = serve(move |peer: &mut Peer| {
+        peer.welcome(LIMITS);
+        for line in lines {
+            assert_eq!(peer.hear(), line);
+        }
+        peer.farewell();
+    });
+    let mut terminal = Terminal::start(address, &[]);
+    terminal.wait_for("> ");
+    terminal.type_keys(&(lines.join("\r") + "\r/quit\r"));
+    assert_eq!(terminal.wait(), Some(0));
+    server.join().expect("the script was kept");
+}
+
+#[test]
 fn a_server_that_ends_puts_the_terminal_right_in_the_middle_of_a_line() {
     let (typed, typing) = mpsc::channel();
     let (address, server) = serve(move |peer: &mut Peer| {

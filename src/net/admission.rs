@@ -59,8 +59,8 @@ struct Recent {
 pub struct Ticket {
     admission: Arc<Admission>,
     address: Option<IpAddr>,
-    guest: Option<u64>,
-    evicted: CancellationToken,
+    /// Its number among the guests and what says that it must go, until it has logged in.
+    guest: Option<(u64, CancellationToken)>,
 }
 
 impl Admission {
@@ -105,7 +105,7 @@ impl Admission {
         {
             oldest.cancel();
         }
-        Ok(Ticket { admission: Arc::clone(self), address, guest: Some(guest), evicted })
+        Ok(Ticket { admission: Arc::clone(self), address, guest: Some((guest, evicted)) })
     }
 
     /// Connections there are.
@@ -138,15 +138,15 @@ impl State {
 }
 
 impl Ticket {
-    /// Cancelled when the place is needed for somebody who came later.
+    /// Cancelled when the place is needed for somebody who came later; never, once the peer has logged in.
     #[must_use]
-    pub fn evicted(&self) -> &CancellationToken {
-        &self.evicted
+    pub fn evicted(&self) -> CancellationToken {
+        self.guest.as_ref().map(|(_, evicted)| evicted.clone()).unwrap_or_default()
     }
 
     /// The peer has logged in: it is no guest any more.
     pub fn logged_in(&mut self) {
-        if let Some(guest) = self.guest.take() {
+        if let Some((guest, _)) = self.guest.take() {
             self.admission.state.lock().guests.remove(&guest);
         }
     }
@@ -156,8 +156,8 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let mut state = self.admission.state.lock();
         state.connections -= 1;
-        if let Some(guest) = self.guest {
-            state.guests.remove(&guest);
+        if let Some((guest, _)) = &self.guest {
+            state.guests.remove(guest);
         }
         if let Some(address) = self.address
             && let Some(count) = state.addresses.get_mut(&address)

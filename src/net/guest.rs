@@ -58,7 +58,7 @@ impl<S: Transport> Guest<S> {
     pub async fn log_in(
         mut self: Box<Self>,
         inbox: &Inbox,
-        evicted: &CancellationToken,
+        evicted: CancellationToken,
     ) -> Result<Box<Member<S>>, Box<Farewell<S>>> {
         let deadline = self.about.since + self.shared.timeouts.login;
         let stop = self.shared.stop.clone();

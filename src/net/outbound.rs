@@ -47,7 +47,8 @@ impl Outbound {
         let mut outbound = Self {
             cursors: Vec::with_capacity(2),
             ready: 0,
-            pieces: VecDeque::new(),
+            // Many are only ever sent one thing at a time.
+            pieces: VecDeque::with_capacity(1),
             begun: false,
             detaching: None,
             closed: None,

@@ -92,7 +92,8 @@ impl Subscriber {
             mailbox,
             ready: ReadySet::new(),
             slots: Semaphore::new(SLOTS_MAX.into()),
-            control: Mutex::default(),
+            // The answer to the login, and the lobby: many hear no more than that.
+            control: Mutex::new(VecDeque::with_capacity(2)),
         }
     }
 

@@ -149,6 +149,26 @@ fn on_a_terminal_lines_are_edited_and_what_comes_does_not_tear_them() {
 }
 
 #[test]
+fn an_escape_key_by_itself_holds_nothing_up() {
+    let (typed, typing) = mpsc::channel();
+    let (address, server) = serve(move |peer: &mut Peer| {
+        peer.welcome(LIMITS);
+        typing.recv().expect("the test types");
+        peer.send(&broadcast("lee", "still here"));
+        peer.farewell();
+    });
+    let mut terminal = Terminal::start(address, &[("NO_COLOR", "1")]);
+    terminal.wait_for("> ");
+    terminal.type_keys("a\u{1b}");
+    terminal.wait_for("a");
+    typed.send(()).expect("the server waits");
+    terminal.wait_for("<lee> still here");
+    terminal.type_keys("\u{3}");
+    assert_eq!(terminal.wait(), Some(130));
+    server.join().expect("the script was kept");
+}
+
+#[test]
 fn lines_that_are_pasted_together_are_all_said() {
     let lines = ["one", "two", "셋", "four"];
     let (address, server) = serve(move |peer: &mut Peer| {

@@ -21,6 +21,9 @@ use super::input::{Input, is_about_text};
 const WAKE: &str = "\x1b[A\n";
 /// The editor begins this before it paints, and is stopped while it does.
 const END_OF_SYNCHRONIZED_UPDATE: &[u8] = b"\x1b[?2026l";
+/// How long the rest of a key may take that begins with Esc, in milliseconds. Without a limit nothing is shown, and
+/// nothing stops the editor, until another key comes.
+const KEY_SEQUENCE_MS: u16 = 500;
 /// How long the editor may take to stop. It may be waiting for a stopped terminal.
 const STOP: Duration = Duration::from_secs(1);
 
@@ -53,7 +56,8 @@ impl LineEditor {
         take: impl FnMut(Input) -> bool + Send + 'static,
         interrupted: CancellationToken,
     ) -> rustyline::Result<Self> {
-        let mut editor = DefaultEditor::with_config(Config::builder().auto_add_history(true).build())?;
+        let config = Config::builder().auto_add_history(true).keyseq_timeout(Some(KEY_SEQUENCE_MS)).build();
+        let mut editor = DefaultEditor::with_config(config)?;
         let mut printer = editor.create_external_printer()?;
         let closing = Arc::new(AtomicBool::new(false));
         let prompt = StoppingPrompt { closing: Arc::clone(&closing) };

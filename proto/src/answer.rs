@@ -46,17 +46,22 @@ impl Refusal {
     #[must_use]
     pub fn to_bytes(self, kind: u16, id: Option<RequestId>) -> Bytes {
         let mut out = BytesMut::with_capacity(16);
+        self.encode(kind, id, &mut out);
+        out.freeze()
+    }
+
+    /// Appends that packet.
+    pub fn encode(self, kind: u16, id: Option<RequestId>, out: &mut BytesMut) {
         match id {
             Some(id) if self.code.0 >= 1200 && is_answered_plainly(kind) => {
-                encode_bounded(kind + 1, &Answer::<()> { id, outcome: Err(self) }, &mut out);
+                encode_bounded(kind + 1, &Answer::<()> { id, outcome: Err(self) }, out);
             }
             id => {
                 let Self { code, retry_ms } = self;
                 let notice = ErrorNotice { kind, id: id.map_or(0, RequestId::get), code, retry_ms };
-                encode_bounded(kind::ERROR, &notice, &mut out);
+                encode_bounded(kind::ERROR, &notice, out);
             }
         }
-        out.freeze()
     }
 }
 

@@ -97,6 +97,16 @@ macro_rules! shown_as_str {
 shown_as_str!(Username RoomName);
 
 fn parse(name: &str) -> Option<Arc<str>> {
+    // ASCII is NFC, and has neither marks nor what is invisible: the same rules without a table.
+    if name.is_ascii() {
+        let formed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        let fits = (1..=NAME_CHARS_MAX.into()).contains(&name.len());
+        return (fits && name.bytes().all(formed)).then(|| name.into());
+    }
+    parse_any(name)
+}
+
+fn parse_any(name: &str) -> Option<Arc<str>> {
     // Composing never makes a name longer than three times its code points: longer than this cannot fit, and
     // is not worth normalising.
     if name.len() > 4 * usize::from(NAME_BYTES_MAX) {
@@ -115,6 +125,13 @@ fn parse(name: &str) -> Option<Arc<str>> {
 }
 
 fn key(name: &str) -> NameKey {
+    if name.is_ascii() {
+        return NameKey(name.to_ascii_lowercase().into());
+    }
+    key_of_any(name)
+}
+
+fn key_of_any(name: &str) -> NameKey {
     let nfc = ComposingNormalizerBorrowed::new_nfc();
     // Folding can undo NFC (U+0345 and others), so compose again.
     NameKey(nfc.normalize(&CaseMapper::new().fold_string(name)).into())
@@ -136,6 +153,21 @@ mod tests {
         {
             let key = |name| Username::parse(name).expect("valid").key();
             assert_eq!(key(one), key(other), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn ascii_is_judged_and_compared_as_any_other_name() {
+        for c in (0..128_u8).map(char::from) {
+            for name in [
+                format!("{c}"),
+                format!("a{c}B"),
+                "a".repeat(31) + &c.to_string(),
+                "a".repeat(32) + &c.to_string(),
+            ] {
+                assert_eq!(parse(&name), parse_any(&name), "{name:?}");
+                assert_eq!(key(&name), key_of_any(&name), "{name:?}");
+            }
         }
     }
 

@@ -38,6 +38,11 @@ impl Marks {
         Self { run: 0, max }
     }
 
+    /// Takes a character that is known to be no mark.
+    pub(crate) fn base(&mut self) {
+        self.run = 0;
+    }
+
     /// Takes the next character; false when it is one mark too many.
     pub(crate) fn push(&mut self, c: char) -> bool {
         self.run = if is_mark(c) { self.run + 1 } else { 0 };

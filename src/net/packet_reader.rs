@@ -1,35 +1,36 @@
 //! The reading side of one connection: bytes in, whole packets out.
 
 use std::{
-    cell::RefCell,
+    cell::Cell,
     future::poll_fn,
     io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use chat_proto::{Frame, FrameError, PacketCodec};
-use tokio::{
-    io::{AsyncRead, ReadBuf},
-    time::Instant,
-};
-use tokio_util::codec::Decoder;
+use tokio::{io::AsyncRead, time::Instant};
+use tokio_util::{codec::Decoder, io::poll_read_buf};
 
 /// Bytes taken from a socket at once, whoever's it is.
 const READ_BYTES: usize = 16 * 1024;
 
 thread_local! {
-    /// Where a read lands first: one for each worker thread, so that a silent connection holds no buffer.
-    static SCRATCH: RefCell<Box<[u8; READ_BYTES]>> = RefCell::new(Box::new([0; READ_BYTES]));
+    /// Where a read lands: lent to the connection that reads, for as long as it works on what came. So a silent
+    /// connection holds no buffer, and a busy one allocates none.
+    static LENT: Cell<BytesMut> = Cell::new(BytesMut::new());
 }
 
 /// Cuts what a socket delivers into packets. Cancel safe: what has arrived of a packet lives in here.
 pub struct PacketReader<R> {
     socket: R,
     codec: PacketCodec,
-    /// The bytes of a packet that is not whole, and what came after it; without an allocation when empty.
+    /// What came and is not cut yet. Waiting for more, it is the beginning of one packet in an allocation of its
+    /// own, or nothing in none.
     partial: BytesMut,
+    /// Whether `partial` stands in the thread's buffer.
+    lent: bool,
     /// Bytes taken at once: never more than the announced limit before login.
     read_bytes: usize,
     /// When the first byte of the packet that is not whole came.
@@ -57,6 +58,7 @@ impl<R: AsyncRead + Unpin> PacketReader<R> {
             socket,
             codec: PacketCodec::new(packet_bytes_max),
             partial: BytesMut::new(),
+            lent: false,
             read_bytes: packet_bytes_max.into(),
             started: None,
         }
@@ -91,8 +93,8 @@ impl<R: AsyncRead + Unpin> PacketReader<R> {
 
     /// The same reader over another part of the same socket.
     pub fn map_socket<T>(self, map: impl FnOnce(R) -> T) -> PacketReader<T> {
-        let Self { socket, codec, partial, read_bytes, started } = self;
-        PacketReader { socket: map(socket), codec, partial, read_bytes, started }
+        let Self { socket, codec, partial, lent, read_bytes, started } = self;
+        PacketReader { socket: map(socket), codec, partial, lent, read_bytes, started }
     }
 
     /// The socket, and nothing of what it sent.
@@ -106,31 +108,49 @@ impl<R: AsyncRead + Unpin> PacketReader<R> {
                 self.started = None;
                 return Poll::Ready(Ok(Incoming::Packet(frame)));
             }
-            if self.partial.is_empty() && self.codec.header_bytes_taken() == 0 {
-                self.partial = BytesMut::new();
-            } else if self.started.is_none() {
+            let nothing = self.partial.is_empty() && self.codec.header_bytes_taken() == 0;
+            if !nothing && self.started.is_none() {
                 self.started = Some(Instant::now());
                 return Poll::Ready(Ok(Incoming::Begun));
             }
-            if ready!(self.poll_fill(cx))? == 0 {
+            let filled = self.poll_fill(cx);
+            if filled.is_pending() {
+                self.give_back();
+            }
+            if ready!(filled)? == 0 {
                 return Poll::Ready(Ok(Incoming::Eof { torn: self.started.is_some() }));
             }
         }
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        SCRATCH.with_borrow_mut(|scratch| {
-            let held = self.partial.len() + self.codec.header_bytes_taken();
-            let room = if self.read_bytes == READ_BYTES { READ_BYTES } else { self.read_bytes - held };
-            let mut read = ReadBuf::new(&mut scratch[..room]);
-            ready!(Pin::new(&mut self.socket).poll_read(cx, &mut read))?;
-            if self.partial.capacity() == 0 && room < READ_BYTES {
-                // At once what it may come to: growing would double past the limit.
-                self.partial.reserve(room);
-            }
-            self.partial.extend_from_slice(read.filled());
-            Poll::Ready(Ok(read.filled().len()))
-        })
+        let held = self.partial.len() + self.codec.header_bytes_taken();
+        // Before login at most the rest of one packet, in an allocation of that size.
+        let room = if self.read_bytes == READ_BYTES { READ_BYTES } else { self.read_bytes - held };
+        if room == READ_BYTES && !self.lent {
+            self.borrow();
+        }
+        self.partial.reserve(room);
+        poll_read_buf(Pin::new(&mut self.socket), cx, &mut (&mut self.partial).limit(room))
+    }
+
+    /// Goes on in the thread's buffer. Its last packets are all done with, so it begins at its front again.
+    fn borrow(&mut self) {
+        let mut buffer = LENT.take();
+        buffer.clear();
+        buffer.extend_from_slice(&self.partial);
+        (self.partial, self.lent) = (buffer, true);
+    }
+
+    /// Gives the thread's buffer back, and keeps what has come of a packet.
+    fn give_back(&mut self) {
+        if !self.lent {
+            return;
+        }
+        // Not even an allocation of no bytes.
+        let rest = if self.partial.is_empty() { BytesMut::new() } else { BytesMut::from(&self.partial[..]) };
+        LENT.set(std::mem::replace(&mut self.partial, rest));
+        self.lent = false;
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    room::{Control, Inbox},
+    room::Inbox,
     session::{Next, Session},
 };
 
@@ -132,15 +132,14 @@ impl<R: AsyncRead + Unpin> Desk<R> {
         let subscriber = self.session.subscriber();
         // In order: what was asked before is answered before.
         subscriber.settled().await;
-        let answer = ServerPacket::LogoutAnswer(Answer { id, outcome: Ok(()) });
-        subscriber.tell(Control::Packet(answer.to_bytes()));
+        subscriber.send(&ServerPacket::LogoutAnswer(Answer { id, outcome: Ok(()) }));
         Err(End::LoggedOut)
     }
 
     /// Tells a refusal, and ends the connection if it is one that ends it, or one too many.
     async fn refuse(&mut self, kind: u16, id: Option<RequestId>, refusal: Refusal) -> Result<(), End> {
         let slot = self.session.subscriber().slot().await;
-        slot.answer(refusal.to_bytes(kind, id));
+        slot.refuse(kind, id, refusal);
         match refusal.code.error() {
             // Counted where the connection ends.
             Some(code @ (ErrorCode::WrongDirection | ErrorCode::InvalidState | ErrorCode::ShuttingDown)) => {
@@ -170,7 +169,7 @@ impl<R: AsyncRead + Unpin> Desk<R> {
         if !self.pinged && now >= self.heard + timeouts.ping_after {
             self.pinged = true;
             let ping = Ping { payload: PingPayload::new(&[]).expect("an empty payload is short") };
-            self.session.subscriber().tell(Control::Packet(ServerPacket::Ping(ping).to_bytes()));
+            self.session.subscriber().send(&ServerPacket::Ping(ping));
         }
         Ok(())
     }

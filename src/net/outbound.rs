@@ -130,7 +130,7 @@ impl Outbound {
                     self.ready &= !(1 << CONTROL_BIT);
                     return;
                 }
-                Some(Control::Packet(packet)) => self.pieces.push_back(packet),
+                Some(Control::Packets(packets)) => self.pieces.push_back(packets.freeze()),
                 Some(Control::Attach(attachment)) => self.attach(attachment),
                 Some(Control::Detach { bit }) => self.detaching = Some(bit),
                 Some(Control::Close(code, reason)) => {
@@ -245,7 +245,7 @@ mod tests {
         let name = Username::parse(&format!("member{number}")).expect("valid");
         let subscriber = Arc::new(Subscriber::new(SessionId(number), name, Mailbox::new(1, ROOM)));
         let (_, attachment) = hub.join(LOBBY, &subscriber, LOBBY_BIT, 0).expect("a new member");
-        subscriber.tell(Control::Packet(ServerPacket::Pong(pong()).to_bytes()));
+        subscriber.send(&ServerPacket::Pong(pong()));
         subscriber.tell(Control::Attach(attachment));
         Outbound::new(subscriber)
     }
@@ -320,7 +320,7 @@ mod tests {
         let bit = hub.part(LOBBY, SessionId(1), LeaveReason::Kicked, 0).expect("a member");
         say(&mut hub, 2, "after");
         one.subscriber.tell(Control::Detach { bit });
-        one.subscriber.tell(Control::Packet(ServerPacket::Pong(pong()).to_bytes()));
+        one.subscriber.send(&ServerPacket::Pong(pong()));
         hub.publish();
         assert_eq!(written(&mut one), ["answer", "before", "answer"]);
         one.subscriber.mark(bit);

@@ -180,7 +180,7 @@ impl FanOut {
             Command::Say { slot, request, .. } if parked.commands.len() >= PARKED_COMMANDS_MAX => {
                 self.metrics.reject(ErrorCode::Overloaded);
                 let refusal = Refusal { code: ErrorCode::Overloaded.into(), retry_ms: PARKED_RETRY_MS };
-                slot.answer(refusal.to_bytes(kind::BROADCAST, Some(request)));
+                slot.refuse(kind::BROADCAST, Some(request), refusal);
             }
             command => parked.commands.push_back(command),
         }
@@ -242,7 +242,7 @@ impl FanOut {
             Command::Enter { slot, request } => self.enter(slot, request, now),
             Command::Say { slot, request, conversation, text } => {
                 let said = self.hub.say(conversation, slot.subscriber().id(), &text, now);
-                slot.answer(ServerPacket::BroadcastAnswer(self.answer(request, said)).to_bytes());
+                slot.answer(&ServerPacket::BroadcastAnswer(self.answer(request, said)));
                 if self.hub.has_much(conversation) {
                     self.publish();
                 }
@@ -250,7 +250,7 @@ impl FanOut {
             Command::Who { slot, request } => {
                 let page =
                     self.hub.who(request.conversation, slot.subscriber().id(), request.after, request.limit);
-                slot.answer(ServerPacket::WhoAnswer(self.answer(request.id, page)).to_bytes());
+                slot.answer(&ServerPacket::WhoAnswer(self.answer(request.id, page)));
             }
             Command::Announce { conversation, text } => {
                 // A room that is gone has nobody to tell.
@@ -274,7 +274,7 @@ impl FanOut {
             conversations: List(vec![mailbox, lobby]),
         };
         // In this order: the welcome precedes the lobby's first line.
-        slot.answer(ServerPacket::LoginAnswer(Answer { id: request, outcome: Ok(welcome) }).to_bytes());
+        slot.answer(&ServerPacket::LoginAnswer(Answer { id: request, outcome: Ok(welcome) }));
         subscriber.tell(Control::Attach(attachment));
     }
 

@@ -10,6 +10,11 @@ use thiserror::Error;
 use super::{Membership, SessionId};
 use crate::config::Bounds;
 
+/// Bytes that a line said alone may be expected to have; a longer one allocates for itself.
+const LINE_BYTES: usize = 192;
+/// Bytes allocated for lines said alone: room for some ten short ones.
+const SPARE_BYTES: usize = 1024;
+
 /// The ring of one conversation's last lines. One owner appends, anyone reads.
 ///
 /// Lines stand in blocks: what was appended together is one run of bytes, so that a reader takes a whole
@@ -30,6 +35,8 @@ struct Ring {
     before: u64,
     /// Bytes ever appended.
     written: u64,
+    /// Where the next line that comes alone is written: several share an allocation.
+    spare: BytesMut,
     /// Nothing is appended any more.
     closed: bool,
 }
@@ -52,6 +59,12 @@ struct Mark {
     sender: Option<SessionId>,
     /// Where in its block the line ends.
     end: u32,
+}
+
+impl Mark {
+    fn new(sender: Option<SessionId>, end: usize) -> Self {
+        Self { sender, end: u32::try_from(end).expect("a block is a batch of bounded lines") }
+    }
 }
 
 /// Lines on their way into a log: encoded and numbered, not yet seen by any reader.
@@ -132,11 +145,14 @@ impl Log {
         if ring.closed {
             return Err(Closed);
         }
-        let head =
-            LineHead { conversation: self.conversation, epoch: self.epoch, seq: ring.head(), time_ms: 0 };
-        let mut draft = Draft { head, bytes: BytesMut::new(), marks: Vec::new() };
-        draft.line(time_ms, Some(sender), write);
-        ring.append(&mut draft, self.bounds);
+        let (conversation, epoch, seq) = (self.conversation, self.epoch, ring.head() + 1);
+        if ring.spare.capacity() < LINE_BYTES {
+            ring.spare.reserve(SPARE_BYTES);
+        }
+        write(LineHead { conversation, epoch, seq, time_ms }, &mut ring.spare);
+        let line = ring.spare.split().freeze();
+        let mark = Mark::new(Some(sender), line.len());
+        ring.push(line, [mark], self.bounds);
         Ok(())
     }
 
@@ -189,14 +205,16 @@ impl Ring {
     }
 
     fn append(&mut self, draft: &mut Draft, bounds: Bounds) {
-        if draft.marks.is_empty() {
-            return;
+        if !draft.marks.is_empty() {
+            self.push(draft.bytes.split().freeze(), draft.marks.drain(..), bounds);
         }
-        let bytes = draft.bytes.split().freeze();
+    }
+
+    fn push(&mut self, bytes: Bytes, marks: impl IntoIterator<Item = Mark>, bounds: Bounds) {
         let block = Block { first: self.head() + 1, offset: self.written, bytes };
         self.written += block.bytes.len() as u64;
         self.blocks.push_back(block);
-        self.marks.extend(draft.marks.drain(..));
+        self.marks.extend(marks);
         while self.is_over(bounds) {
             self.forget_oldest();
         }
@@ -300,8 +318,7 @@ impl Draft {
     ) -> LineHead {
         self.head = LineHead { seq: self.head.seq + 1, time_ms, ..self.head };
         write(self.head, &mut self.bytes);
-        let end = u32::try_from(self.bytes.len()).expect("a draft is a batch of bounded lines");
-        self.marks.push(Mark { sender, end });
+        self.marks.push(Mark::new(sender, self.bytes.len()));
         self.head
     }
 }

@@ -7,8 +7,8 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
-use chat_proto::{ErrorCode, LeaveReason, Text, Username};
+use bytes::BytesMut;
+use chat_proto::{ErrorCode, LeaveReason, Refusal, RequestId, ServerPacket, Text, Username};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
@@ -45,10 +45,13 @@ pub struct Attachment {
     pub member: Arc<Membership>,
 }
 
+/// Bytes of packets that wait as one piece; a packet that comes after begins another.
+const PIECE_BYTES: usize = 4 * 1024;
+
 /// What a session's writer is told, in this order, beside the lines of its logs.
 pub enum Control {
-    /// Send this packet: an answer, a notice, a ping.
-    Packet(Bytes),
+    /// Send these packets: answers, notices, pings.
+    Packets(BytesMut),
     /// Read this conversation from now on.
     Attach(Attachment),
     /// Read this conversation to its end, and then no more.
@@ -72,8 +75,8 @@ pub struct Subscriber {
 
 struct Queued {
     control: Control,
-    /// Whether it gives a slot back when it is taken.
-    slot: bool,
+    /// How many slots it gives back when it is taken.
+    slots: usize,
 }
 
 /// The right to answer one request without waiting. Dropped unused, it goes back.
@@ -117,7 +120,11 @@ impl Subscriber {
 
     /// Waits until one more request may be unanswered.
     pub async fn slot(self: &Arc<Self>) -> Slot {
-        self.slots.acquire().await.expect("nobody closes it").forget();
+        match self.slots.try_acquire() {
+            Ok(slot) => slot.forget(),
+            // Its turn among those who wait; there is one reader, so there is nobody to overtake.
+            Err(_) => self.slots.acquire().await.expect("nobody closes it").forget(),
+        }
         Slot { subscriber: Arc::clone(self), held: true }
     }
 
@@ -135,7 +142,13 @@ impl Subscriber {
 
     /// Tells the writer something that answers no request. The caller bounds how often.
     pub fn tell(&self, control: Control) {
-        self.push(Queued { control, slot: false });
+        self.control.lock().push_back(Queued { control, slots: 0 });
+        self.ready.mark(CONTROL_BIT);
+    }
+
+    /// Sends a packet that answers no request. The caller bounds how often.
+    pub fn send(&self, packet: &ServerPacket) {
+        self.write(0, |out| packet.encode(out));
     }
 
     /// Says that the log behind `bit` has news.
@@ -157,15 +170,29 @@ impl Subscriber {
     /// For the writer: what it is told next.
     #[must_use]
     pub fn next_control(&self) -> Option<Control> {
-        let Queued { control, slot } = self.control.lock().pop_front()?;
-        if slot {
-            self.slots.add_permits(1);
+        let Queued { control, slots } = self.control.lock().pop_front()?;
+        if slots > 0 {
+            self.slots.add_permits(slots);
         }
         Some(control)
     }
 
-    fn push(&self, queued: Queued) {
-        self.control.lock().push_back(queued);
+    /// Queues the packet that `write` appends, behind its neighbours in the same piece: what is answered together
+    /// leaves together.
+    fn write(&self, slots: usize, write: impl FnOnce(&mut BytesMut)) {
+        let mut queue = self.control.lock();
+        match queue.back_mut() {
+            Some(Queued { control: Control::Packets(piece), slots: held }) if piece.len() < PIECE_BYTES => {
+                write(piece);
+                *held += slots;
+            }
+            _ => {
+                let mut piece = BytesMut::with_capacity(64);
+                write(&mut piece);
+                queue.push_back(Queued { control: Control::Packets(piece), slots });
+            }
+        }
+        drop(queue);
         self.ready.mark(CONTROL_BIT);
     }
 }
@@ -178,9 +205,18 @@ impl Slot {
     }
 
     /// Answers the request.
-    pub fn answer(mut self, packet: Bytes) {
+    pub fn answer(self, packet: &ServerPacket) {
+        self.write(|out| packet.encode(out));
+    }
+
+    /// Refuses the request, of the given type and id.
+    pub fn refuse(self, kind: u16, id: Option<RequestId>, refusal: Refusal) {
+        self.write(|out| refusal.encode(kind, id, out));
+    }
+
+    fn write(mut self, write: impl FnOnce(&mut BytesMut)) {
         self.held = false;
-        self.subscriber.push(Queued { control: Control::Packet(packet), slot: true });
+        self.subscriber.write(1, write);
     }
 }
 

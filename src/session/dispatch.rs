@@ -51,13 +51,13 @@ impl Session {
                 Ok(Command::Say { slot, request, conversation: LOBBY, text })
             }
             ClientPacket::Who(request) if request.conversation == MAILBOX => {
-                slot.answer(Refusal::new(ErrorCode::RoomNotFound).to_bytes(kind::WHO, Some(request.id)));
+                slot.refuse(kind::WHO, Some(request.id), Refusal::new(ErrorCode::RoomNotFound));
                 Err(Next::Refused(ErrorCode::RoomNotFound))
             }
             ClientPacket::Who(request) => Ok(Command::Who { slot, request }),
             ClientPacket::Whisper(whisper) => Err(self.whisper(slot, &whisper, time_ms)),
             ClientPacket::Ping(ping) => {
-                slot.answer(ServerPacket::Pong(Pong { payload: ping.payload }).to_bytes());
+                slot.answer(&ServerPacket::Pong(Pong { payload: ping.payload }));
                 Err(Next::Done)
             }
             ClientPacket::Pong(_)
@@ -73,7 +73,7 @@ impl Session {
             id: whisper.id,
             outcome: outcome.map(|()| WhisperReceipt { time_ms }).map_err(Refusal::new),
         };
-        slot.answer(ServerPacket::WhisperAnswer(answer).to_bytes());
+        slot.answer(&ServerPacket::WhisperAnswer(answer));
         outcome.map_or_else(Next::Refused, |()| Next::Done)
     }
 

@@ -13,7 +13,7 @@ use chat_proto::{
 use iocp_chat::{
     config::Bounds,
     net::Outbound,
-    room::{Control, Mailbox, SessionId, Subscriber},
+    room::{Mailbox, SessionId, Subscriber},
 };
 use rand::{RngExt, rngs::StdRng};
 use tokio_util::codec::Decoder;
@@ -50,10 +50,10 @@ pub enum Marker {
 }
 
 impl Marker {
-    pub fn control(self, conversation: u64) -> Control {
+    pub fn packet(self, conversation: u64) -> ServerPacket {
         let payload = [self as u8, u8::try_from(conversation).expect("a small room number")];
         let payload = PingPayload::new(&payload).expect("a short payload");
-        Control::Packet(ServerPacket::Pong(Pong { payload }).to_bytes())
+        ServerPacket::Pong(Pong { payload })
     }
 }
 

@@ -211,7 +211,7 @@ impl World {
         assert_eq!(presence, Presence { conversation: room, epoch: log.epoch, seq: log.head() });
         person.stays.push(Stay::new(room, log.head(), Some(Arc::downgrade(&attachment.member))));
         self.logs.insert(room, Arc::downgrade(&attachment.log));
-        person.subscriber.tell(Marker::Joined.control(room));
+        person.subscriber.send(&Marker::Joined.packet(room));
         person.subscriber.tell(Control::Attach(attachment));
         if members.len() <= self.notice_members {
             let name = person.name();
@@ -234,7 +234,7 @@ impl World {
         person.subscriber.tell(Control::Detach { bit: bit.expect("a member") });
         // Who is thrown out may hear nothing before they come in again.
         if reason == LeaveReason::Quit {
-            person.subscriber.tell(Marker::Parted.control(room));
+            person.subscriber.send(&Marker::Parted.packet(room));
         }
     }
 

@@ -4,10 +4,12 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use chat_proto::{
-    Answer, ClientPacket, ErrorCode, Frame, Ping, PingPayload, Refusal, RequestId, ServerPacket, kind,
+    Answer, ClientPacket, ErrorCode, Frame, FrameError, Ping, PingPayload, Refusal, RequestId, ServerPacket,
+    kind,
 };
 use tokio::{
     io::AsyncRead,
+    sync::mpsc::error::TrySendError,
     time::{Instant, sleep_until},
 };
 
@@ -18,9 +20,35 @@ use super::{
     shared::Shared,
 };
 use crate::{
-    room::Inbox,
+    room::{Command, Inbox, Slot},
     session::{Next, Session},
 };
+
+/// The fan-out outlives every reader; if it does not, the server is coming down around us.
+const INBOX_CLOSED: End = End::Refused(ErrorCode::ShuttingDown);
+
+/// A packet that has been taken and not been served.
+enum Asked {
+    Request(ClientPacket),
+    Refusal { kind: u16, id: Option<RequestId>, refusal: Refusal },
+}
+
+/// How far serving a packet has come.
+enum Step {
+    /// To its end, which may be the connection's.
+    Served(Result<(), End>),
+    Waiting(Waiting),
+}
+
+/// What serving a packet waits for.
+enum Waiting {
+    /// A slot, to serve this.
+    Slot(Asked),
+    /// Room in the inbox, for this.
+    Inbox(Command),
+    /// All that was asked before to be answered, and then to answer this logout.
+    Settled(RequestId),
+}
 
 /// Where one session's requests are taken.
 pub struct Desk<R> {
@@ -74,11 +102,10 @@ impl<R: AsyncRead + Unpin> Desk<R> {
         loop {
             tokio::select! {
                 incoming = self.reader.next() => {
-                    let served = match incoming {
-                        Ok(Incoming::Packet(frame)) => self.serve_packet(&frame, inbox).await,
-                        Ok(Incoming::Begun) => Ok(()),
-                        Ok(Incoming::Eof { torn }) => Err(if torn { End::Torn } else { End::Eof }),
-                        Err(error) => Err(End::of_framing(error)),
+                    let served = match self.take(incoming, inbox) {
+                        Step::Served(served) => served,
+                        // Few ever wait. Whoever does gets the memory for it then.
+                        Step::Waiting(waiting) => Box::pin(self.wait(waiting, inbox)).await,
                     };
                     if let Err(end) = served {
                         return end;
@@ -100,10 +127,28 @@ impl<R: AsyncRead + Unpin> Desk<R> {
         }
     }
 
-    async fn serve_packet(&mut self, frame: &Frame, inbox: &Inbox) -> Result<(), End> {
+    fn take(&mut self, incoming: Result<Incoming, FrameError>, inbox: &Inbox) -> Step {
+        match incoming {
+            Ok(Incoming::Packet(frame)) => self.take_packet(&frame, inbox),
+            Ok(Incoming::Begun) => Step::Served(Ok(())),
+            Ok(Incoming::Eof { torn }) => Step::Served(Err(if torn { End::Torn } else { End::Eof })),
+            Err(error) => Step::Served(Err(End::of_framing(error))),
+        }
+    }
+
+    fn take_packet(&mut self, frame: &Frame, inbox: &Inbox) -> Step {
         let now = Instant::now();
         self.heard = now;
         self.pinged = false;
+        let asked = self.judge(frame, now);
+        match self.session.subscriber().try_slot() {
+            Some(slot) => self.serve_asked(slot, asked, inbox),
+            None => Step::Waiting(Waiting::Slot(asked)),
+        }
+    }
+
+    /// Whether a packet comes at its time and is one.
+    fn judge(&mut self, frame: &Frame, now: Instant) -> Asked {
         let kind = frame.kind;
         let decoded = ClientPacket::decode(kind, &frame.body);
         let id = match &decoded {
@@ -115,36 +160,71 @@ impl<R: AsyncRead + Unpin> Desk<R> {
         if let Err(wait) = bucket.take(now) {
             // Rounded up: who waits this long is not refused again.
             let retry_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).saturating_add(1);
-            return self.refuse(kind, id, Refusal { code: ErrorCode::RateLimited.into(), retry_ms }).await;
+            return Asked::Refusal {
+                kind,
+                id,
+                refusal: Refusal { code: ErrorCode::RateLimited.into(), retry_ms },
+            };
         }
         match decoded {
-            Ok(packet) => match self.session.dispatch(inbox, packet, (self.shared.clock)()).await {
-                Next::Done => Ok(()),
-                Next::Refused(code) => self.count(code),
-                Next::NotNow(code) => self.refuse(kind, id, Refusal::new(code)).await,
-                Next::LogOut(id) => self.log_out(id).await,
-            },
-            Err(refused) => self.refuse(kind, id, Refusal::new(refused.code)).await,
+            Ok(packet) => Asked::Request(packet),
+            Err(refused) => Asked::Refusal { kind, id, refusal: Refusal::new(refused.code) },
         }
     }
 
-    async fn log_out(&mut self, id: RequestId) -> Result<(), End> {
-        let subscriber = self.session.subscriber();
-        // In order: what was asked before is answered before.
-        subscriber.settled().await;
-        subscriber.send(&ServerPacket::LogoutAnswer(Answer { id, outcome: Ok(()) }));
-        Err(End::LoggedOut)
+    fn serve_asked(&mut self, slot: Slot, asked: Asked, inbox: &Inbox) -> Step {
+        let packet = match asked {
+            Asked::Request(packet) => packet,
+            Asked::Refusal { kind, id, refusal } => {
+                return Step::Served(self.refuse(slot, kind, id, refusal));
+            }
+        };
+        let (kind, id) = packet.request();
+        match self.session.dispatch(slot, packet, (self.shared.clock)()) {
+            Next::Done => Step::Served(Ok(())),
+            Next::Ask(command) => match inbox.try_send(command) {
+                Ok(()) => Step::Served(Ok(())),
+                Err(TrySendError::Full(command)) => Step::Waiting(Waiting::Inbox(command)),
+                Err(TrySendError::Closed(_)) => Step::Served(Err(INBOX_CLOSED)),
+            },
+            Next::Refused(code) => Step::Served(self.count(code)),
+            Next::NotNow(slot, code) => Step::Served(self.refuse(slot, kind, id, Refusal::new(code))),
+            Next::LogOut(id) => Step::Waiting(Waiting::Settled(id)),
+        }
+    }
+
+    /// Serves on, waiting for whatever it takes. Dropped, it has either handed the request over or not begun it.
+    async fn wait(&mut self, mut waiting: Waiting, inbox: &Inbox) -> Result<(), End> {
+        loop {
+            let step = match waiting {
+                Waiting::Slot(asked) => {
+                    let slot = self.session.subscriber().slot().await;
+                    self.serve_asked(slot, asked, inbox)
+                }
+                Waiting::Inbox(command) => {
+                    return inbox.send(command).await.map_err(|_| INBOX_CLOSED);
+                }
+                Waiting::Settled(id) => {
+                    let subscriber = self.session.subscriber();
+                    // In order: what was asked before is answered before.
+                    subscriber.settled().await;
+                    subscriber.send(&ServerPacket::LogoutAnswer(Answer { id, outcome: Ok(()) }));
+                    return Err(End::LoggedOut);
+                }
+            };
+            match step {
+                Step::Served(served) => return served,
+                Step::Waiting(next) => waiting = next,
+            }
+        }
     }
 
     /// Tells a refusal, and ends the connection if it is one that ends it, or one too many.
-    async fn refuse(&mut self, kind: u16, id: Option<RequestId>, refusal: Refusal) -> Result<(), End> {
-        let slot = self.session.subscriber().slot().await;
+    fn refuse(&mut self, slot: Slot, kind: u16, id: Option<RequestId>, refusal: Refusal) -> Result<(), End> {
         slot.refuse(kind, id, refusal);
         match refusal.code.error() {
             // Counted where the connection ends.
-            Some(code @ (ErrorCode::WrongDirection | ErrorCode::InvalidState | ErrorCode::ShuttingDown)) => {
-                Err(End::Refused(code))
-            }
+            Some(code @ (ErrorCode::WrongDirection | ErrorCode::InvalidState)) => Err(End::Refused(code)),
             Some(code) => self.count(code),
             None => Ok(()),
         }

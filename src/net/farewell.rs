@@ -1,6 +1,6 @@
 //! The last state of a connection: one goodbye, a closed door, and no waiting for whoever does not care.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chat_proto::{Code, ErrorCode, Goodbye, ServerPacket};
@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{End, transport::Transport};
-use crate::{metrics::Metrics, room::SessionId};
+use crate::{metrics::Metrics, room::Subscriber};
 
 /// How long the goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(250);
@@ -44,14 +44,13 @@ pub struct Farewell<S> {
 }
 
 /// What the operator's log says of a connection.
-#[derive(Clone, Debug)]
 pub struct About {
     /// The peer's address.
     pub peer: SocketAddr,
     /// When it connected.
     pub since: Instant,
-    /// Its session and name, once it logged in.
-    pub session: Option<(SessionId, String)>,
+    /// Its session, once it logged in.
+    pub session: Option<Arc<Subscriber>>,
     /// Lines it was told it missed.
     pub missed: u64,
 }
@@ -119,7 +118,8 @@ impl<S: Transport> Farewell<S> {
         let About { peer, since, session, missed } = &self.about;
         let (reason, dur_ms) = (self.end.name(), since.elapsed().as_millis());
         let code = self.end.goodbye().map(|code| code.0);
-        if let Some((session, user)) = session {
+        if let Some(subscriber) = session {
+            let (session, user) = (subscriber.id(), subscriber.name());
             tracing::info!(event = "session_end", %peer, %session, %user, reason, code, missed, dur_ms, "left");
         } else {
             tracing::debug!(event = "guest_end", %peer, reason, code, dur_ms, "left before logging in");

@@ -34,7 +34,7 @@ impl<S: Transport> Member<S> {
     /// A guest who has just logged in, and what they have sent beyond their login.
     pub fn new(mut reader: PacketReader<S>, session: Session, shared: Arc<Shared>, mut about: About) -> Self {
         let subscriber = Arc::clone(session.subscriber());
-        about.session = Some((session.id(), subscriber.name().to_string()));
+        about.session = Some(Arc::clone(&subscriber));
         tracing::info!(event = "session_start", peer = %about.peer, session = %session.id(), user = %subscriber.name(), "logged in");
         shared.metrics.logins.add(1);
         reader.widen(CLIENT_PACKET_BYTES_MAX);

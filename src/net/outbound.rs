@@ -5,13 +5,17 @@ use std::{collections::VecDeque, io::IoSlice, sync::Arc};
 use bytes::{Buf, Bytes};
 use chat_proto::{ErrorCode, LeaveReason, Missed, ServerPacket};
 
-use crate::room::{Attachment, CONTROL_BIT, Control, Log, Membership, Read, Subscriber};
+use crate::room::{Attachment, CONTROL_BIT, Control, Log, MAILBOX_BIT, Membership, Read, Subscriber};
 
 /// Bytes gathered for one write. More would let one fast conversation hold the others up.
 const GATHER_BYTES: usize = 64 * 1024;
 
 /// Slices gathered for one write: what one vectored write takes on Windows and Linux without a copy.
 const GATHER_SLICES: usize = 64;
+
+/// Places for slices that are kept while fewer are needed. A listener's batch is one or two slices; a talker's, which
+/// leaves out its own lines, has many each time, and keeps the places. Who was sent many once does not.
+const KEPT_SLICES: usize = 8;
 
 /// The least a conversation is given of one write, however many have news.
 const SHARE_BYTES_MIN: usize = 4 * 1024;
@@ -26,6 +30,8 @@ pub struct Outbound {
     pieces: VecDeque<Bytes>,
     /// Whether the first piece has been written in part.
     begun: bool,
+    /// Whether what was gathered last would have fitted into [`KEPT_SLICES`].
+    were_few: bool,
     /// A conversation that is being read to its end before anything after it is told.
     detaching: Option<u32>,
     /// Nothing more is gathered: the connection ends with this.
@@ -41,22 +47,21 @@ struct Cursor {
 }
 
 impl Outbound {
-    /// Nothing to send yet; the session's mailbox is attached.
+    /// Nothing to send yet.
     #[must_use]
     pub fn new(subscriber: Arc<Subscriber>) -> Self {
-        let mut outbound = Self {
-            cursors: Vec::with_capacity(2),
+        Self {
+            // Most are only ever in the lobby, and sent one thing at a time.
+            cursors: Vec::with_capacity(1),
             ready: 0,
-            // Many are only ever sent one thing at a time.
             pieces: VecDeque::with_capacity(1),
             begun: false,
+            were_few: true,
             detaching: None,
             closed: None,
             missed: 0,
             subscriber,
-        };
-        outbound.attach(outbound.subscriber.mailbox().attachment());
-        outbound
+        }
     }
 
     /// The session it sends for.
@@ -99,6 +104,9 @@ impl Outbound {
         if self.ready & (1 << CONTROL_BIT) != 0 {
             self.gather_control();
         }
+        if self.ready & (1 << MAILBOX_BIT) != 0 {
+            self.attach_mailbox();
+        }
         // A mark may come late, for a log that has been detached since: nobody would ever clear it.
         self.ready &= self.cursors.iter().fold(1 << CONTROL_BIT, |bits, cursor| bits | 1 << cursor.bit);
         let logs = (self.ready & !(1 << CONTROL_BIT)).count_ones().max(1) as usize;
@@ -111,6 +119,7 @@ impl Outbound {
                 self.gather_log(index, share);
             }
         }
+        self.were_few = self.pieces.len() <= KEPT_SLICES;
         // Who came last this time comes first next time.
         if !self.cursors.is_empty() {
             self.cursors.rotate_left(1);
@@ -179,6 +188,15 @@ impl Outbound {
         }
     }
 
+    /// Reads the mailbox too, from the first whisper on.
+    fn attach_mailbox(&mut self) {
+        if self.cursors.iter().all(|cursor| cursor.bit != MAILBOX_BIT)
+            && let Some(mailbox) = self.subscriber.mailbox().attachment()
+        {
+            self.attach(mailbox);
+        }
+    }
+
     fn attach(&mut self, Attachment { bit, log, member }: Attachment) {
         let seq = member.position();
         self.cursors.push(Cursor { bit, log, member, seq });
@@ -217,6 +235,9 @@ impl Outbound {
             written -= piece.len();
             self.begun = false;
             self.pieces.pop_front();
+        }
+        if self.were_few && self.pieces.capacity() > KEPT_SLICES {
+            self.pieces = VecDeque::new();
         }
     }
 }

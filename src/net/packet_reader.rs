@@ -197,6 +197,29 @@ mod tests {
         assert_eq!(reader.held(), (0, 0));
     }
 
+    #[tokio::test]
+    async fn a_packet_that_waits_for_its_rest_keeps_what_has_come_and_leaves_the_buffer_to_others() {
+        let (mut one, socket) = tokio::io::duplex(64 * 1024);
+        let mut first = PacketReader::new(socket, GUEST_PACKET_BYTES_MAX);
+        first.widen(4096);
+        let (mut other, socket) = tokio::io::duplex(64 * 1024);
+        let mut second = PacketReader::new(socket, GUEST_PACKET_BYTES_MAX);
+        second.widen(4096);
+        one.write_all(&[5, 0, 1, 0, 9, 7, 0, 2, 0, 1]).await.expect("room in the pipe");
+        let Ok(Incoming::Packet(held)) = first.next().await else { panic!("a whole packet") };
+        // Read into while the first reader still works on what it has.
+        other.write_all(&[6, 0, 3, 0, 8, 8]).await.expect("room in the pipe");
+        let Ok(Incoming::Packet(frame)) = second.next().await else { panic!("a whole packet") };
+        assert_eq!((&held.body[..], &frame.body[..]), (&[9][..], &[8, 8][..]));
+        assert!(matches!(first.next().await, Ok(Incoming::Begun)));
+        assert!(futures_pending(&mut first).await && futures_pending(&mut second).await);
+        assert_eq!((first.held().0, second.held()), (1, (0, 0)));
+        assert!(first.held().1 < 64, "held {:?}", first.held());
+        one.write_all(&[2, 3]).await.expect("room in the pipe");
+        let Ok(Incoming::Packet(frame)) = first.next().await else { panic!("a whole packet") };
+        assert_eq!((frame.kind, &frame.body[..]), (2, &[1, 2, 3][..]));
+    }
+
     async fn futures_pending<R: AsyncRead + Unpin>(reader: &mut PacketReader<R>) -> bool {
         poll_fn(|cx| Poll::Ready(reader.poll_next(cx).is_pending())).await
     }

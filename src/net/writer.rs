@@ -1,6 +1,12 @@
 //! The writing side of one connection: one vectored write for all that is pending, and a limit to waiting.
 
-use std::{future::poll_fn, io::IoSlice, pin::Pin, time::Duration};
+use std::{
+    future::poll_fn,
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use chat_proto::ErrorCode;
 use tokio::{io::AsyncWrite, time::timeout};
@@ -72,9 +78,13 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
 
     async fn flush(&mut self) -> Result<(), End> {
         while self.outbound.has_pieces() {
-            let written = timeout(self.blocked_max, self.write()).await;
-            match written.map_err(|_| End::Refused(ErrorCode::SlowConsumer))? {
-                Ok(0) => return Err(End::Broken(std::io::ErrorKind::WriteZero.into())),
+            let written = match poll_fn(|cx| Poll::Ready(self.poll_write(cx))).await {
+                Poll::Ready(written) => written,
+                // Few are ever blocked. Whoever is gets the memory for it then.
+                Poll::Pending => Box::pin(self.write_in_time()).await?,
+            };
+            match written {
+                Ok(0) => return Err(End::Broken(io::ErrorKind::WriteZero.into())),
                 Ok(count) => self.outbound.advance(count),
                 Err(error) => return Err(End::Broken(error)),
             }
@@ -82,13 +92,15 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         Ok(())
     }
 
-    async fn write(&mut self) -> std::io::Result<usize> {
-        poll_fn(|cx| {
-            // On the stack of the poll alone: an idle connection keeps no slices.
-            let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
-            let filled = self.outbound.slices(&mut slices);
-            Pin::new(&mut self.socket).poll_write_vectored(cx, &slices[..filled])
-        })
-        .await
+    async fn write_in_time(&mut self) -> Result<io::Result<usize>, End> {
+        let written = timeout(self.blocked_max, poll_fn(|cx| self.poll_write(cx))).await;
+        written.map_err(|_| End::Refused(ErrorCode::SlowConsumer))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        // On the stack of the poll alone: an idle connection keeps no slices.
+        let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
+        let filled = self.outbound.slices(&mut slices);
+        Pin::new(&mut self.socket).poll_write_vectored(cx, &slices[..filled])
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chat_proto::{Line, MAILBOX, Text, Username};
+use parking_lot::Mutex;
 
 use super::{Attachment, Closed, Log, MAILBOX_BIT, Membership, SessionId, membership::Pace};
 use crate::config::Bounds;
@@ -10,27 +11,37 @@ use crate::config::Bounds;
 /// The whispers to one session. Whoever whispers appends; a mailbox that is closed takes nothing, so nobody is
 /// told that a whisper arrived where nobody reads any more.
 pub struct Mailbox {
-    log: Arc<Log>,
+    epoch: u64,
+    bounds: Bounds,
+    state: Mutex<State>,
+}
+
+enum State {
+    /// Nobody has whispered yet, as to most: there is no log.
+    Unused,
+    Used(Arc<Log>),
+    Closed,
 }
 
 impl Mailbox {
     /// An open, empty mailbox.
     #[must_use]
     pub fn new(epoch: u64, bounds: Bounds) -> Self {
-        Self { log: Arc::new(Log::new(MAILBOX, epoch, bounds)) }
+        Self { epoch, bounds, state: Mutex::new(State::Unused) }
     }
 
-    /// What the session's writer reads it by.
+    /// What the session's writer reads it by, from its beginning; `None` while nobody has whispered.
     #[must_use]
-    pub fn attachment(&self) -> Attachment {
+    pub fn attachment(&self) -> Option<Attachment> {
+        let State::Used(log) = &*self.state.lock() else { return None };
         let member = Membership::new(0, Arc::new(Pace::new(|| {})));
-        Attachment { bit: MAILBOX_BIT, log: Arc::clone(&self.log), member: Arc::new(member) }
+        Some(Attachment { bit: MAILBOX_BIT, log: Arc::clone(log), member: Arc::new(member) })
     }
 
     /// Which past its sequence numbers belong to.
     #[must_use]
     pub fn epoch(&self) -> u64 {
-        self.log.epoch()
+        self.epoch
     }
 
     /// Appends a whisper. The session is not told yet: [`Subscriber::whisper`](super::Subscriber::whisper).
@@ -41,13 +52,30 @@ impl Mailbox {
         text: &Text,
         time_ms: u64,
     ) -> Result<(), Closed> {
-        self.log.append_line(time_ms, sender, |head, out| {
+        // The log refuses if it is closed before the line is in it.
+        self.log()?.append_line(time_ms, sender, |head, out| {
             Line { head, sender: name.as_str(), text: text.as_str() }.encode_whisper(out);
         })
     }
 
     /// Takes no more.
     pub fn close(&self) {
-        self.log.close();
+        let state = std::mem::replace(&mut *self.state.lock(), State::Closed);
+        if let State::Used(log) = state {
+            log.close();
+        }
+    }
+
+    fn log(&self) -> Result<Arc<Log>, Closed> {
+        let mut state = self.state.lock();
+        match &*state {
+            State::Closed => Err(Closed),
+            State::Used(log) => Ok(Arc::clone(log)),
+            State::Unused => {
+                let log = Arc::new(Log::new(MAILBOX, self.epoch, self.bounds));
+                *state = State::Used(Arc::clone(&log));
+                Ok(log)
+            }
+        }
     }
 }

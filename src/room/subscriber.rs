@@ -95,8 +95,7 @@ impl Subscriber {
             mailbox,
             ready: ReadySet::new(),
             slots: Semaphore::new(SLOTS_MAX.into()),
-            // The answer to the login, and the lobby: many hear no more than that.
-            control: Mutex::new(VecDeque::with_capacity(2)),
+            control: Mutex::new(VecDeque::new()),
         }
     }
 
@@ -118,13 +117,16 @@ impl Subscriber {
         &self.mailbox
     }
 
+    /// The right to one more unanswered request; `None` while all are in use.
+    #[must_use]
+    pub fn try_slot(self: &Arc<Self>) -> Option<Slot> {
+        self.slots.try_acquire().ok()?.forget();
+        Some(Slot { subscriber: Arc::clone(self), held: true })
+    }
+
     /// Waits until one more request may be unanswered.
     pub async fn slot(self: &Arc<Self>) -> Slot {
-        match self.slots.try_acquire() {
-            Ok(slot) => slot.forget(),
-            // Its turn among those who wait; there is one reader, so there is nobody to overtake.
-            Err(_) => self.slots.acquire().await.expect("nobody closes it").forget(),
-        }
+        self.slots.acquire().await.expect("nobody closes it").forget();
         Slot { subscriber: Arc::clone(self), held: true }
     }
 
@@ -170,7 +172,13 @@ impl Subscriber {
     /// For the writer: what it is told next.
     #[must_use]
     pub fn next_control(&self) -> Option<Control> {
-        let Queued { control, slots } = self.control.lock().pop_front()?;
+        let mut queue = self.control.lock();
+        let Queued { control, slots } = queue.pop_front()?;
+        if queue.is_empty() {
+            // The silent majority keeps no queue.
+            *queue = VecDeque::new();
+        }
+        drop(queue);
         if slots > 0 {
             self.slots.add_permits(slots);
         }

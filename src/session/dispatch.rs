@@ -6,64 +6,44 @@ use chat_proto::{
 };
 
 use super::Session;
-use crate::room::{Command, Inbox, Slot};
+use crate::room::{Command, Slot};
 
 /// What a packet leads to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// It is answered, or will be.
+    /// It is answered, or needs no answer.
     Done,
+    /// The fan-out has to be asked this.
+    Ask(Command),
     /// It is refused, and has been told so.
     Refused(ErrorCode),
     /// It is not for this state; nothing has been said yet.
-    NotNow(ErrorCode),
+    NotNow(Slot, ErrorCode),
     /// The person leaves.
     LogOut(RequestId),
 }
 
 impl Session {
-    /// Serves one packet. Waits for a slot when too many requests are unanswered, and for the fan-out's inbox;
-    /// dropped while it waits, the request has had no effect.
-    pub async fn dispatch(&self, inbox: &Inbox, packet: ClientPacket, time_ms: u64) -> Next {
+    /// Serves one packet: answers it through its slot, or says who has to.
+    #[must_use]
+    pub fn dispatch(&self, slot: Slot, packet: ClientPacket, time_ms: u64) -> Next {
         match packet {
-            ClientPacket::Pong(_) => return Next::Done,
-            ClientPacket::Logout(logout) => return Next::LogOut(logout.id),
-            ClientPacket::Login(_) => return Next::NotNow(ErrorCode::AlreadyAuthenticated),
-            ClientPacket::Hello(_) => return Next::NotNow(ErrorCode::InvalidState),
-            _ => {}
-        }
-        let slot = self.subscriber().slot().await;
-        let command = match self.serve(slot, packet, time_ms) {
-            Ok(command) => command,
-            Err(next) => return next,
-        };
-        match inbox.send(command).await {
-            Ok(()) => Next::Done,
-            // The fan-out outlives every reader; if it does not, the server is coming down around us.
-            Err(_) => Next::NotNow(ErrorCode::ShuttingDown),
-        }
-    }
-
-    /// Answers a request, or says what to ask the fan-out.
-    fn serve(&self, slot: Slot, packet: ClientPacket, time_ms: u64) -> Result<Command, Next> {
-        match packet {
+            ClientPacket::Pong(_) => Next::Done,
+            ClientPacket::Logout(logout) => Next::LogOut(logout.id),
+            ClientPacket::Login(_) => Next::NotNow(slot, ErrorCode::AlreadyAuthenticated),
+            ClientPacket::Hello(_) => Next::NotNow(slot, ErrorCode::InvalidState),
             ClientPacket::Broadcast(Broadcast { id: request, text, .. }) => {
-                Ok(Command::Say { slot, request, conversation: LOBBY, text })
+                Next::Ask(Command::Say { slot, request, conversation: LOBBY, text })
             }
             ClientPacket::Who(request) if request.conversation == MAILBOX => {
                 slot.refuse(kind::WHO, Some(request.id), Refusal::new(ErrorCode::RoomNotFound));
-                Err(Next::Refused(ErrorCode::RoomNotFound))
+                Next::Refused(ErrorCode::RoomNotFound)
             }
-            ClientPacket::Who(request) => Ok(Command::Who { slot, request }),
-            ClientPacket::Whisper(whisper) => Err(self.whisper(slot, &whisper, time_ms)),
+            ClientPacket::Who(request) => Next::Ask(Command::Who { slot, request }),
+            ClientPacket::Whisper(whisper) => self.whisper(slot, &whisper, time_ms),
             ClientPacket::Ping(ping) => {
                 slot.answer(&ServerPacket::Pong(Pong { payload: ping.payload }));
-                Err(Next::Done)
+                Next::Done
             }
-            ClientPacket::Pong(_)
-            | ClientPacket::Logout(_)
-            | ClientPacket::Login(_)
-            | ClientPacket::Hello(_) => unreachable!("these need no slot"),
         }
     }
 

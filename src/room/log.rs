@@ -51,6 +51,8 @@ struct Block {
     first: u64,
     /// Bytes ever appended before it.
     offset: u64,
+    /// Bits of those who speak in it: who has none of them has no line of their own there.
+    speakers: u64,
     bytes: Bytes,
 }
 
@@ -59,6 +61,11 @@ struct Mark {
     sender: Option<SessionId>,
     /// Where in its block the line ends.
     end: u32,
+}
+
+/// One bit of 64, which few share.
+fn speaker_bit(session: SessionId) -> u64 {
+    1 << (session.0 % 64)
 }
 
 impl Mark {
@@ -211,10 +218,11 @@ impl Ring {
     }
 
     fn push(&mut self, bytes: Bytes, marks: impl IntoIterator<Item = Mark>, bounds: Bounds) {
-        let block = Block { first: self.head() + 1, offset: self.written, bytes };
-        self.written += block.bytes.len() as u64;
-        self.blocks.push_back(block);
-        self.marks.extend(marks);
+        let (first, offset) = (self.head() + 1, self.written);
+        self.written += bytes.len() as u64;
+        let mut speakers = 0;
+        self.marks.extend(marks.into_iter().inspect(|mark| speakers |= mark.sender.map_or(0, speaker_bit)));
+        self.blocks.push_back(Block { first, offset, speakers, bytes });
         while self.is_over(bounds) {
             self.forget_oldest();
         }
@@ -251,6 +259,13 @@ impl Ring {
             let block = &self.blocks[index];
             let end = self.blocks.get(index + 1).map_or(self.head(), |next| next.first - 1).min(last);
             let start = if cursor < block.first { 0 } else { self.mark(cursor).end as usize };
+            let rest = start..self.mark(end).end as usize;
+            if block.speakers & speaker_bit(reader) == 0 && taken.bytes + rest.len() <= bytes_max {
+                // What most readers find of most blocks: all of it is theirs.
+                taken.push(block, rest);
+                (cursor, index) = (end, index + 1);
+                continue;
+            }
             // Neighbouring lines that will be taken as one slice; one's own line ends the run.
             let mut run = start..start;
             while cursor < end {

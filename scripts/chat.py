@@ -15,8 +15,7 @@ Exit codes: 0 logged out; 1 the network failed; 2 usage; 3 the server refused th
 session with a reason; 4 the server broke the protocol. --self-check: 0 all passed, 1 some failed.
 
 What --self-check cannot check: names and texts are judged by the Unicode version of this Python, so a code point that
-only a newer one assigns would be refused in a name, and a mark only a newer one knows does not count as a mark; and
-nothing here says when two names are the same.
+only a newer one assigns would be refused in a name, and a mark only a newer one knows does not count as a mark.
 """
 
 from __future__ import annotations

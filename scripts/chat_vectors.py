@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable, List, Tuple
 
-from chat_wire import PACKETS, RECORDS, Fields, Framer, Refused, check_form, decode, encode, layout, packet_layout
+from chat_wire import (
+    PACKETS, RECORDS, Fields, Framer, Refused, check_form, check_name, decode, encode, layout, name_key, packet_layout,
+)
 
 
 def convert(kind: str, value: Any, number: Callable[[int], Any], data: Callable[[Any], Any]) -> Any:
@@ -89,6 +91,21 @@ def check_frames(entry: Fields) -> None:
         expect(f"end in pieces of {piece}", end, entry["end"])
 
 
+def check_valid_name(entry: Fields) -> None:
+    shown = check_name(entry["typed"])
+    expect("shown", shown, entry["shown"])
+    expect("key", name_key(shown), entry["key"])
+
+
+def check_invalid_name(entry: Fields) -> None:
+    try:
+        check_name(entry["typed"])
+    except Refused as refused:
+        expect("code", refused.code, 1302)
+    else:
+        raise AssertionError("taken")
+
+
 def self_check(folder: Path) -> int:
     """Runs every vector of a folder and prints how many passed; 1 if any did not, or there is none."""
     checks: List[Tuple[str, Callable[[], None]]] = []
@@ -99,6 +116,9 @@ def self_check(folder: Path) -> int:
                 checks += [(f"{sender} {kind}: {e['name']}", partial(check, sender, e)) for e in vectors[kind]]
         frames = json.loads((folder / "frames.json").read_text(encoding="utf-8"))["frames"]
         checks += [(f"frames: {entry['name']}", partial(check_frames, entry)) for entry in frames]
+        names = json.loads((folder / "names.json").read_text(encoding="utf-8"))
+        for kind, judge in (("valid", check_valid_name), ("invalid", check_invalid_name)):
+            checks += [(f"names {kind}: {e['name']}", partial(judge, e)) for e in names[kind]]
     except (OSError, ValueError, LookupError, TypeError) as error:
         print(f"cannot read the vectors: {error}", file=sys.stderr)
         return 1

@@ -250,6 +250,20 @@ def ignorable(char: str) -> bool:
     return any(first <= ord(char) <= last for first, last in IGNORABLE)
 
 
+def ordinary_width(text: str) -> str:
+    """The text with its full- and half-width characters replaced by what they decompose to."""
+    plain = ""
+    for char in text:
+        kind, _, ordinary = unicodedata.decomposition(char).partition(" ")
+        plain += chr(int(ordinary, 16)) if kind in ("<wide>", "<narrow>") else char
+    return plain
+
+
+def name_key(name: str) -> str:
+    """What a name in NFC is compared by."""
+    return unicodedata.normalize("NFC", ordinary_width(name).casefold())
+
+
 def check_name(sent: str) -> str:
     """The name in NFC, or 1302."""
     name = unicodedata.normalize("NFC", sent)
@@ -257,7 +271,7 @@ def check_name(sent: str) -> str:
     marks = 0
     for at, char in enumerate(name if not wrong else ""):
         category = unicodedata.category(char)
-        marks = marks + 1 if category[0] == "M" else 0
+        marks = marks + 1 if unicodedata.category(ordinary_width(char))[0] == "M" else 0
         allowed = category[0] in "LM" or category == "Nd" or char in "_-."
         wrong = wrong or not allowed or ignorable(char) or marks > 2 or (marks > 0 and at == 0)
     if wrong:

@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use crate::{
     ErrorCode,
     limits::{NAME_BYTES_MAX, NAME_CHARS_MAX},
-    unicode::{Marks, is_invisible, is_letter_or_digit, is_mark},
+    unicode::{Marks, is_invisible, is_letter_or_digit, is_mark, ordinary_width},
 };
 
 /// Marks that one base character of a name may carry.
@@ -24,9 +24,19 @@ pub struct Username(Arc<str>);
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RoomName(Arc<str>);
 
-/// What two names are compared by: case-folded NFC. Equal keys are one name.
+/// What two names are compared by: in ordinary widths, case-folded, in NFC. Equal keys are one name. This is
+/// PRECIS `UsernameCaseMapped` (RFC 8265, section 3.3) with case folding in the place of lower case, so that
+/// "Straße" is "STRASSE".
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NameKey(Box<str>);
+
+impl NameKey {
+    /// The key as it is stored.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
 
 impl Username {
     /// The only way in. Composes to NFC, then refuses with [`ErrorCode::NameInvalid`] what has not the form.
@@ -115,26 +125,25 @@ fn parse_any(name: &str) -> Option<Arc<str>> {
     let name = ComposingNormalizerBorrowed::new_nfc().normalize(name);
     let mut marks = Marks::at_most(MARKS_MAX);
     let fits = name.len() <= NAME_BYTES_MAX.into() && name.chars().count() <= NAME_CHARS_MAX.into();
-    let starts_on_a_base = name.chars().next().is_some_and(|c| !is_mark(c));
+    // Half-width voiced marks are letters, and marks in the key.
+    let starts_on_a_base = name.chars().next().is_some_and(|c| !is_mark(ordinary_width(c)));
     let formed = name.chars().all(|c| {
         (is_letter_or_digit(c) || is_mark(c) || matches!(c, '_' | '-' | '.'))
             && !is_invisible(c)
-            && marks.push(c)
+            && marks.push(ordinary_width(c))
     });
     (fits && starts_on_a_base && formed).then(|| name.into())
 }
 
 fn key(name: &str) -> NameKey {
+    // What the tables would make of it, without asking them.
     if name.is_ascii() {
         return NameKey(name.to_ascii_lowercase().into());
     }
-    key_of_any(name)
-}
-
-fn key_of_any(name: &str) -> NameKey {
+    let ordinary: String = name.chars().map(ordinary_width).collect();
+    // Both steps can undo NFC (half-width voiced marks, U+0345 and others), so compose again.
     let nfc = ComposingNormalizerBorrowed::new_nfc();
-    // Folding can undo NFC (U+0345 and others), so compose again.
-    NameKey(nfc.normalize(&CaseMapper::new().fold_string(name)).into())
+    NameKey(nfc.normalize(&CaseMapper::new().fold_string(&ordinary)).into())
 }
 
 #[cfg(test)]
@@ -157,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn ascii_is_judged_and_compared_as_any_other_name() {
+    fn ascii_has_the_form_that_any_other_name_has() {
         for c in (0..128_u8).map(char::from) {
             for name in [
                 format!("{c}"),
@@ -166,8 +175,52 @@ mod tests {
                 "a".repeat(32) + &c.to_string(),
             ] {
                 assert_eq!(parse(&name), parse_any(&name), "{name:?}");
-                assert_eq!(key(&name), key_of_any(&name), "{name:?}");
             }
+        }
+    }
+
+    #[test]
+    fn full_and_half_width_forms_are_the_same_name_and_are_shown_as_typed() {
+        for (typed, ordinary) in [
+            ("ａｌｉｃｅ", "alice"),
+            ("Ａｌｉｃｅ０１", "alice01"),
+            ("ｱﾘｽ", "アリス"),
+            ("ﾊﾟﾄﾞ", "パド"),
+            ("ﾊ\u{309a}ﾄ\u{3099}", "パド"),
+            ("ｰｱ", "ーア"),
+            ("ﾡￂﾤ", "ㄱㅏㄴ"),
+            ("ￜﾾ", "ㅣㅎ"),
+        ] {
+            let name = Username::parse(typed).expect("valid");
+            assert_eq!(name.as_str(), typed);
+            assert_eq!(name.key(), Username::parse(ordinary).expect("valid").key(), "{typed}");
+        }
+        let key = |name| Username::parse(name).expect("valid").key();
+        assert_ne!(key("ﾡￂ"), key("가"), "jamo that stand side by side are no syllable");
+        for marks_alone in ["ﾞ", "ﾞア", "ﾟ"] {
+            assert_eq!(Username::parse(marks_alone), Err(ErrorCode::NameInvalid), "{marks_alone:?}");
+        }
+        assert!(Username::parse("アﾞﾟ").is_ok());
+        assert!(Username::parse("アﾞﾟﾞ").is_err());
+    }
+
+    #[test]
+    fn the_key_of_a_key_is_itself() {
+        let again = |name: &str| key(key(name).as_str());
+        for c in (char::MIN..=char::MAX).filter(|&c| is_letter_or_digit(c) || is_mark(c)) {
+            let name = c.to_string();
+            assert_eq!(again(&name), key(&name), "{c:?}");
+        }
+        for name in ["İstanbul", "ᾳ\u{301}", "ŉ", "ΐ", "ﬃ", "ﾊﾟ", "q\u{323}\u{307}", "가\u{11a8}"]
+        {
+            assert_eq!(again(name), key(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_short_way_to_an_ascii_key_is_what_the_tables_say() {
+        for c in '\0'..='\x7f' {
+            assert_eq!(key(&c.to_string()).as_str(), CaseMapper::new().fold_string(&c.to_string()));
         }
     }
 

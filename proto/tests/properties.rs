@@ -93,6 +93,16 @@ proptest! {
     }
 
     #[test]
+    fn a_key_that_is_a_name_has_itself_as_key(raw in "[\\p{L}\\p{M}\\p{Nd}]{1,8}") {
+        if let Ok(name) = Username::parse(&raw) {
+            // Folding may make it too long for a name.
+            if let Ok(again) = Username::parse(name.key().as_str()) {
+                prop_assert_eq!(again.key(), name.key());
+            }
+        }
+    }
+
+    #[test]
     fn a_text_that_is_taken_is_unchanged(raw in any::<String>()) {
         if let Ok(text) = Text::parse(&raw) {
             prop_assert_eq!(text.as_str(), raw);

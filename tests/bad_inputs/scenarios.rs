@@ -164,13 +164,19 @@ async fn a_silent_crowd(stage: &mut Stage) -> Outcome {
     stage.all_gone(Duration::from_secs(1)).await
 }
 
+/// From an ASCII character to its full-width form.
+const FULL_WIDTH: u32 = 0xfee0;
+
 async fn fifty_claims_of_one_name(stage: &mut Stage) -> Outcome {
     let mut peers = Vec::new();
     for spelling in 0..50_u32 {
         let mut peer = stage.connect(false).await;
         peer.greet().await?;
-        let letter =
-            |(at, c): (usize, char)| if spelling >> at & 1 == 1 { c.to_ascii_uppercase() } else { c };
+        let letter = |(at, c): (usize, char)| match (spelling >> at & 1, at % 2) {
+            (1, 0) => c.to_ascii_uppercase(),
+            (1, _) => char::from_u32(u32::from(c) + FULL_WIDTH).expect("a full-width letter"),
+            _ => c,
+        };
         peers.push((peer, "konstantin".chars().enumerate().map(letter).collect::<String>()));
     }
     for (peer, name) in &mut peers {

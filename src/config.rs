@@ -1,5 +1,7 @@
 //! What an operator may set, its defaults, and where a value comes from: flag, environment, file, default.
 
+mod accounts;
+
 use std::{
     fmt::Write as _,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -10,6 +12,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use toml::{Table, Value};
+
+pub use accounts::{AccountsConfig, NamePolicy};
 
 /// A variable of this form sets a key: `CHAT_LIMITS__CONNECTIONS` is `limits.connections`.
 const ENV_PREFIX: &str = "CHAT_";
@@ -39,6 +43,8 @@ pub struct Config {
     pub lobby: Bounds,
     /// What each session's mailbox keeps.
     pub mailbox: Bounds,
+    /// Who may be called what.
+    pub accounts: AccountsConfig,
     /// What the operator sees.
     pub log: LogConfig,
 }
@@ -189,6 +195,7 @@ impl Default for Config {
             },
             lobby: Bounds { lines: 4_096, bytes: 1024 * 1024 },
             mailbox: Bounds { lines: 256, bytes: 128 * 1024 },
+            accounts: AccountsConfig::default(),
             log: LogConfig { level: "info".into(), format: LogFormat::Text },
         }
     }
@@ -359,7 +366,14 @@ mod tests {
 
     #[test]
     fn what_is_shown_as_effective_sets_the_same_again() {
-        let config = load(None, &[], &["rates.chat.per_second=0", "listen=[\"[::1]:5\"]"]).expect("valid");
+        let settings = [
+            "rates.chat.per_second=0",
+            "listen=[\"[::1]:5\"]",
+            "accounts.names=korean",
+            "accounts.reserved=[\"사장\"]",
+        ];
+        let config = load(None, &[], &settings).expect("valid");
+        assert_eq!(config.accounts.names, NamePolicy::Korean);
         let again: Config = toml::from_str(&config.to_toml()).expect("its own output");
         assert_eq!(config, again);
     }
@@ -387,6 +401,8 @@ mod tests {
             ("timeouts.login=soon", "login"),
             ("listen=[]", "listen"),
             ("log.format=xml", "format"),
+            ("accounts.names=latin1", "names"),
+            ("accounts.reserved=[\"boss\", \"big boss\"]", "big boss"),
         ] {
             let error = load(None, &[], &[setting]).expect_err(setting);
             assert!(error.contains(key), "{setting}: {error}");

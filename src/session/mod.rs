@@ -2,10 +2,12 @@
 
 mod dispatch;
 mod login;
+mod names;
 mod registry;
 mod session;
 
 pub use dispatch::Next;
 pub use login::Doorkeeper;
+pub use names::{NAMES_VERSION, NameForms, NameRules, Skeleton};
 pub use registry::SessionRegistry;
 pub use session::Session;

@@ -23,6 +23,10 @@ pub const PING_BYTES_MAX: u16 = 64;
 pub const PAGE_ENTRIES_MAX: u16 = 200;
 /// Bytes of a credential: a password or a later kind.
 pub const CREDENTIAL_BYTES_MAX: u16 = 384;
+/// Bytes of UTF-8 a password has at least, prepared as an `OpaqueString` (RFC 8265).
+pub const PASSWORD_BYTES_MIN: u16 = 8;
+/// Bytes of UTF-8 a password has at most, so prepared. Decomposed it may be three times as long: a credential holds it.
+pub const PASSWORD_BYTES_MAX: u16 = 128;
 /// Packets a rested connection may send at once before login; one more each second.
 pub const GUEST_PACKETS_MAX: u16 = 10;
 /// Refusals before login after which the connection ends.

@@ -271,9 +271,11 @@ def check_name(sent: str) -> str:
     marks = 0
     for at, char in enumerate(name if not wrong else ""):
         category = unicodedata.category(char)
-        marks = marks + 1 if unicodedata.category(ordinary_width(char))[0] == "M" else 0
+        mark = unicodedata.category(ordinary_width(char))
+        if category != "Mc":
+            marks = marks + 1 if mark[0] == "M" else 0
         allowed = category[0] in "LM" or category == "Nd" or char in "_-."
-        wrong = wrong or not allowed or ignorable(char) or marks > 2 or (marks > 0 and at == 0)
+        wrong = wrong or not allowed or ignorable(char) or marks > 2 or (mark[0] == "M" and at == 0)
     if wrong:
         raise Refused(1302)
     return name

@@ -9,10 +9,10 @@ use serde::{Serialize, Serializer};
 use crate::{
     ErrorCode,
     limits::{NAME_BYTES_MAX, NAME_CHARS_MAX},
-    unicode::{Marks, is_invisible, is_letter_or_digit, is_mark, ordinary_width},
+    unicode::{Marks, is_invisible, is_letter_or_digit, is_mark, is_spacing_mark, ordinary_width},
 };
 
-/// Marks that one base character of a name may carry.
+/// Marks without room of their own that one base character of a name may carry.
 const MARKS_MAX: u32 = 2;
 
 /// A person's name in NFC, as it is shown: 1 to 32 letters, digits, marks, `_`, `-` or `.`, at most 96 bytes.
@@ -130,7 +130,7 @@ fn parse_any(name: &str) -> Option<Arc<str>> {
     let formed = name.chars().all(|c| {
         (is_letter_or_digit(c) || is_mark(c) || matches!(c, '_' | '-' | '.'))
             && !is_invisible(c)
-            && marks.push(ordinary_width(c))
+            && (is_spacing_mark(c) || marks.push(ordinary_width(c)))
     });
     (fits && starts_on_a_base && formed).then(|| name.into())
 }
@@ -246,8 +246,18 @@ mod tests {
         for c in "@#/\\:,*?!<>\"'%&\0\n\u{7f}\u{2028}\u{fe0f}".chars() {
             assert!(Username::parse(&format!("a{c}b")).is_err(), "{c:?}");
         }
-        for bad in ["\u{301}a", "a\u{301}\u{302}\u{303}\u{304}"] {
+        for bad in
+            ["\u{301}a", "\u{103b}က", "a\u{301}\u{302}\u{303}\u{304}", "က\u{103d}\u{102c}\u{1036}\u{1037}"]
+        {
             assert!(Username::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn marks_side_by_side_are_not_piled_up() {
+        // Kyaw, the commonest of Burmese names, has four marks on its one letter.
+        for name in ["ကျော်", "ज़ीं", "ស្រ៊ី"] {
+            assert!(Username::parse(name).is_ok(), "{name}");
         }
     }
 }

@@ -13,6 +13,11 @@ pub(crate) fn is_mark(c: char) -> bool {
     GeneralCategoryGroup::Mark.contains(CodePointMapData::<GeneralCategory>::new().get(c))
 }
 
+/// A mark that takes room of its own, and so cannot be piled on others.
+pub(crate) fn is_spacing_mark(c: char) -> bool {
+    CodePointMapData::<GeneralCategory>::new().get(c) == GeneralCategory::SpacingMark
+}
+
 /// A letter or a decimal digit.
 pub(crate) fn is_letter_or_digit(c: char) -> bool {
     let category = CodePointMapData::<GeneralCategory>::new().get(c);

@@ -72,21 +72,16 @@ pub const NAMES: &[&str] = &[
     "伺服器",
     "сервер",
     "система",
-    // Everybody and nobody: who writes to them means no person. ("all" is not here: Ali looks like it.)
-    "anonymous",
+    // Everybody and nobody: who writes to them means no person. Two are not here: Ali looks like "all", and "guest"
+    // claims nothing.
     "everybody",
     "everyone",
-    "guest",
     "here",
     "nobody",
     "none",
     "null",
     "undefined",
-    "unknown",
-    "게스트",
     "모두",
-    "손님",
     "여러분",
-    "익명",
     "전체",
 ];

@@ -60,7 +60,12 @@ impl Room {
         hub.open(Log::new(LOBBY, 1, bounds), Pace::new(|| {}));
         let outbounds = (1..=members).map(|number| {
             let name = Username::parse(&format!("member{number}")).expect("valid");
-            let subscriber = Arc::new(Subscriber::new(SessionId(number), name, Mailbox::new(1, bounds)));
+            let subscriber = Arc::new(Subscriber::new(
+                SessionId(number),
+                name,
+                chat_proto::Role::Guest,
+                Mailbox::new(1, bounds),
+            ));
             let (_, attachment) = hub.join(LOBBY, &subscriber, LOBBY_BIT, 0).expect("a new member");
             subscriber.tell(Control::Attach(attachment));
             Outbound::new(subscriber)

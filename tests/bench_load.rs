@@ -227,6 +227,7 @@ impl Peer {
             version_max: 1,
             features: 0,
             durability: 0,
+            ways_in: chat_proto::way_in::GUEST,
             time_ms: 0,
             limits,
         };
@@ -237,6 +238,7 @@ impl Peer {
             session: 1,
             name: peer.name.clone(),
             time_ms: 0,
+            role: chat_proto::Role::Guest as u16,
             resume_token: None,
             grace_ms: 0,
             conversations: List(vec![Presence { conversation: LOBBY, epoch: 9, seq: 0 }]),

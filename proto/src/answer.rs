@@ -67,7 +67,16 @@ impl Refusal {
 
 /// Whether a request of this type is answered by an [`Answer`]: only then is the number after it the type of one.
 fn is_answered_plainly(kind: u16) -> bool {
-    matches!(kind, kind::LOGIN | kind::LOGOUT | kind::BROADCAST | kind::WHISPER | kind::WHO)
+    matches!(
+        kind,
+        kind::REGISTER
+            | kind::CHANGE_PASSWORD
+            | kind::LOGIN
+            | kind::LOGOUT
+            | kind::BROADCAST
+            | kind::WHISPER
+            | kind::WHO
+    )
 }
 
 impl<T: Serialize> Serialize for Answer<T> {
@@ -143,6 +152,10 @@ mod tests {
         let refusal = Refusal { code: ErrorCode::RateLimited.into(), retry_ms: 9 };
         for kind in 0..=u16::MAX {
             let expected = match kind {
+                kind::REGISTER => ServerPacket::RegisterAnswer(Answer { id: ID, outcome: Err(refusal) }),
+                kind::CHANGE_PASSWORD => {
+                    ServerPacket::ChangePasswordAnswer(Answer { id: ID, outcome: Err(refusal) })
+                }
                 kind::LOGIN => ServerPacket::LoginAnswer(Answer { id: ID, outcome: Err(refusal) }),
                 kind::LOGOUT => ServerPacket::LogoutAnswer(Answer { id: ID, outcome: Err(refusal) }),
                 kind::BROADCAST => ServerPacket::BroadcastAnswer(Answer { id: ID, outcome: Err(refusal) }),

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::{
     ErrorCode, Text, Username,
-    limits::CREDENTIAL_BYTES_MAX,
+    limits::{CREDENTIAL_BYTES_MAX, INVITE_BYTES_MAX},
     wire::{Malformed, Ping, Pong, RequestId, decode_body, encode_bounded, kind, request_id},
 };
 
@@ -15,6 +15,10 @@ use crate::{
 pub enum ClientPacket {
     /// The first packet of a connection.
     Hello(Hello),
+    /// I want an account.
+    Register(Register<Username, Credential, Box<str>>),
+    /// My password shall be another.
+    ChangePassword(ChangePassword<Credential>),
     /// Who I am.
     Login(Login<Username, Credential>),
     /// I am leaving.
@@ -40,6 +44,30 @@ pub struct Hello {
     pub version: u16,
     /// Bits of optional features the client would use; unknown ones are ignored and not granted.
     pub features: u64,
+}
+
+/// I want an account. One that exists is logged in to by a [`Login`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Register<N, C, I> {
+    /// Echoed by the answer.
+    pub id: RequestId,
+    /// The account's name.
+    pub name: N,
+    /// What will show that the name is mine.
+    pub credential: C,
+    /// An invitation's code; empty for none.
+    pub invite: I,
+}
+
+/// My password shall be another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangePassword<C> {
+    /// Echoed by the answer.
+    pub id: RequestId,
+    /// What shows now that the name is mine.
+    pub current: C,
+    /// What will.
+    pub new: C,
 }
 
 /// Who I am, and how I show it.
@@ -141,6 +169,21 @@ impl ClientPacket {
                 let credential = credential.parse()?;
                 Ok(Self::Login(Login { id, name: Username::parse(name)?, credential }))
             }
+            kind::REGISTER => {
+                let Register { id, name, credential, invite } =
+                    raw::<Register<&str, RawCredential, &str>>(body)?;
+                let credential = credential.parse()?;
+                if invite.len() > INVITE_BYTES_MAX.into() {
+                    return Err(ErrorCode::MalformedBody);
+                }
+                let name = Username::parse(name)?;
+                Ok(Self::Register(Register { id, name, credential, invite: invite.into() }))
+            }
+            kind::CHANGE_PASSWORD => {
+                let ChangePassword { id, current, new } = raw::<ChangePassword<RawCredential>>(body)?;
+                let (current, new) = (current.parse()?, new.parse()?);
+                Ok(Self::ChangePassword(ChangePassword { id, current, new }))
+            }
             kind::LOGOUT => raw(body).map(Self::Logout),
             kind::BROADCAST => {
                 let Broadcast { id, message_id, text } = raw::<Broadcast<&str>>(body)?;
@@ -167,6 +210,15 @@ impl ClientPacket {
                 let body = Login { id: *id, name, credential: RawCredential::from(credential) };
                 encode_bounded(kind::LOGIN, &body, out);
             }
+            Self::Register(Register { id, name, credential, invite }) => {
+                let credential = RawCredential::from(credential);
+                let body = Register { id: *id, name, credential, invite };
+                encode_bounded(kind::REGISTER, &body, out);
+            }
+            Self::ChangePassword(ChangePassword { id, current, new }) => {
+                let (current, new) = (RawCredential::from(current), RawCredential::from(new));
+                encode_bounded(kind::CHANGE_PASSWORD, &ChangePassword { id: *id, current, new }, out);
+            }
             Self::Logout(body) => encode_bounded(kind::LOGOUT, body, out),
             Self::Broadcast(body) => encode_bounded(kind::BROADCAST, body, out),
             Self::Whisper(body) => encode_bounded(kind::WHISPER, body, out),
@@ -181,6 +233,8 @@ impl ClientPacket {
     pub fn request(&self) -> (u16, Option<RequestId>) {
         match self {
             Self::Hello(Hello { id, .. }) => (kind::HELLO, Some(*id)),
+            Self::Register(Register { id, .. }) => (kind::REGISTER, Some(*id)),
+            Self::ChangePassword(ChangePassword { id, .. }) => (kind::CHANGE_PASSWORD, Some(*id)),
             Self::Login(Login { id, .. }) => (kind::LOGIN, Some(*id)),
             Self::Logout(Logout { id }) => (kind::LOGOUT, Some(*id)),
             Self::Broadcast(Broadcast { id, .. }) => (kind::BROADCAST, Some(*id)),
@@ -204,7 +258,9 @@ fn asked(kind: u16, body: &[u8]) -> Option<RequestId> {
 fn is_server_kind(kind: u16) -> bool {
     matches!(
         kind,
-        kind::HELLO_ANSWER
+        kind::REGISTER_ANSWER
+            | kind::CHANGE_PASSWORD_ANSWER
+            | kind::HELLO_ANSWER
             | kind::LOGIN_ANSWER
             | kind::LOGOUT_ANSWER
             | kind::BROADCAST_ANSWER

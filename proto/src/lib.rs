@@ -11,22 +11,27 @@ pub mod limits;
 mod line;
 mod list;
 mod name;
+mod role;
 mod server_packet;
 mod text;
 mod unicode;
 mod wire;
 
 pub use answer::{Answer, Refusal};
-pub use client_packet::{Broadcast, ClientPacket, Credential, Hello, Login, Logout, Rejection, Whisper, Who};
+pub use client_packet::{
+    Broadcast, ChangePassword, ClientPacket, Credential, Hello, Login, Logout, Register, Rejection, Whisper,
+    Who,
+};
 pub use codec::{Frame, FrameError, PacketCodec};
 pub use error_code::{Code, ErrorCode};
 pub use limits::Limits;
 pub use line::{Joined, LeaveReason, Left, Line, LineHead, Missed, SystemText};
 pub use list::List;
 pub use name::{NameKey, RoomName, Username};
+pub use role::Role;
 pub use server_packet::{
-    ErrorNotice, Goodbye, HelloAnswer, Presence, Receipt, ServerPacket, Welcome, WhisperReceipt, WhoEntry,
-    WhoPage,
+    ErrorNotice, Goodbye, HelloAnswer, Presence, Receipt, Registered, ServerPacket, Welcome, WhisperReceipt,
+    WhoEntry, WhoPage, way_in,
 };
 pub use text::Text;
 pub use wire::{Malformed, Ping, PingPayload, Pong, RequestId, kind};

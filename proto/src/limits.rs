@@ -27,6 +27,8 @@ pub const CREDENTIAL_BYTES_MAX: u16 = 384;
 pub const PASSWORD_BYTES_MIN: u16 = 8;
 /// Bytes of UTF-8 a password has at most, so prepared. Decomposed it may be three times as long: a credential holds it.
 pub const PASSWORD_BYTES_MAX: u16 = 128;
+/// Bytes of an invitation's code.
+pub const INVITE_BYTES_MAX: u16 = 16;
 /// Packets a rested connection may send at once before login; one more each second.
 pub const GUEST_PACKETS_MAX: u16 = 10;
 /// Refusals before login after which the connection ends.
@@ -85,6 +87,10 @@ pub struct Limits {
     pub refusal_score: u16,
     /// Bytes of a credential.
     pub credential_bytes: u16,
+    /// Bytes a new password has at least, in NFC.
+    pub password_bytes_min: u16,
+    /// Bytes a password has at most, in NFC.
+    pub password_bytes_max: u16,
 }
 
 impl Limits {
@@ -114,5 +120,7 @@ impl Limits {
         guest_refusals: GUEST_REFUSALS_MAX,
         refusal_score: REFUSAL_SCORE_MAX,
         credential_bytes: CREDENTIAL_BYTES_MAX,
+        password_bytes_min: PASSWORD_BYTES_MIN,
+        password_bytes_max: PASSWORD_BYTES_MAX,
     };
 }

@@ -15,6 +15,10 @@ use crate::{
 pub enum ServerPacket {
     /// Version, limits and features.
     HelloAnswer(HelloAnswer),
+    /// The account, or why not.
+    RegisterAnswer(Answer<Registered>),
+    /// The password is another, or why not.
+    ChangePasswordAnswer(Answer<()>),
     /// Welcome, or why not.
     LoginAnswer(Answer<Welcome>),
     /// Heard; a goodbye follows.
@@ -63,10 +67,34 @@ pub struct HelloAnswer {
     pub features: u64,
     /// 0 "process": acknowledged means accepted in memory. 1 "full": acknowledged means stored.
     pub durability: u16,
+    /// How people get in: bits of [`way_in`].
+    pub ways_in: u16,
     /// The server's clock: milliseconds since 1970 UTC.
     pub time_ms: u64,
     /// What the server takes and gives.
     pub limits: Limits,
+}
+
+/// How people get in, as a server's Hello tells it.
+pub mod way_in {
+    /// Guests: a name that nobody has, and no credential.
+    pub const GUEST: u16 = 1;
+    /// An account's name and its password.
+    pub const PASSWORD: u16 = 2;
+    /// Anybody may register.
+    pub const REGISTRATION: u16 = 4;
+    /// Who has an invitation may register.
+    pub const INVITATION: u16 = 8;
+}
+
+/// A registration that succeeded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registered {
+    /// The account's name in NFC, as others will see it.
+    #[serde(deserialize_with = "borrowed")]
+    pub name: String,
+    /// What the account may do: see [`Welcome::role`].
+    pub role: u16,
 }
 
 /// A login that succeeded.
@@ -77,6 +105,8 @@ pub struct Welcome {
     /// The name in NFC, as others see it.
     #[serde(deserialize_with = "borrowed")]
     pub name: String,
+    /// What one may do: 0 a guest, 1 a user, 2 a moderator, 3 an admin.
+    pub role: u16,
     /// The server's clock: milliseconds since 1970 UTC.
     pub time_ms: u64,
     /// A single-use token to resume with; `None` when the server offers no resume.
@@ -168,6 +198,8 @@ impl ServerPacket {
     pub fn decode(kind: u16, body: &[u8]) -> Result<Self, Malformed> {
         match kind {
             kind::HELLO_ANSWER => decode_body(body).map(Self::HelloAnswer),
+            kind::REGISTER_ANSWER => decode_body(body).map(Self::RegisterAnswer),
+            kind::CHANGE_PASSWORD_ANSWER => decode_body(body).map(Self::ChangePasswordAnswer),
             kind::LOGIN_ANSWER => decode_body(body).map(Self::LoginAnswer),
             kind::LOGOUT_ANSWER => decode_body(body).map(Self::LogoutAnswer),
             kind::BROADCAST_ANSWER => decode_body(body).map(Self::BroadcastAnswer),
@@ -192,6 +224,8 @@ impl ServerPacket {
     pub fn kind(&self) -> u16 {
         match self {
             Self::HelloAnswer(_) => kind::HELLO_ANSWER,
+            Self::RegisterAnswer(_) => kind::REGISTER_ANSWER,
+            Self::ChangePasswordAnswer(_) => kind::CHANGE_PASSWORD_ANSWER,
             Self::LoginAnswer(_) => kind::LOGIN_ANSWER,
             Self::LogoutAnswer(_) => kind::LOGOUT_ANSWER,
             Self::BroadcastAnswer(_) => kind::BROADCAST_ANSWER,
@@ -223,6 +257,8 @@ impl ServerPacket {
     pub fn encode(&self, out: &mut BytesMut) {
         match self {
             Self::HelloAnswer(body) => encode_bounded(kind::HELLO_ANSWER, body, out),
+            Self::RegisterAnswer(body) => encode_bounded(kind::REGISTER_ANSWER, body, out),
+            Self::ChangePasswordAnswer(body) => encode_bounded(kind::CHANGE_PASSWORD_ANSWER, body, out),
             Self::LoginAnswer(body) => encode_bounded(kind::LOGIN_ANSWER, body, out),
             Self::LogoutAnswer(body) => encode_bounded(kind::LOGOUT_ANSWER, body, out),
             Self::BroadcastAnswer(body) => encode_bounded(kind::BROADCAST_ANSWER, body, out),

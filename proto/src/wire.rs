@@ -15,9 +15,17 @@ use crate::{ErrorCode, limits};
 /// for "no request could be read").
 pub type RequestId = std::num::NonZeroU32;
 
-/// The type numbers of all packets, by the seed's families: 2xxx session, 3xxx chat, 4xxx rooms, 5xxx joined
+/// The type numbers of all packets, by the seed's families: 1xxx accounts, 2xxx session, 3xxx chat, 4xxx rooms, 5xxx joined
 /// and left, 7xxx system. A request's answer is the number after it.
 pub mod kind {
+    /// Client: I want an account.
+    pub const REGISTER: u16 = 1001;
+    /// Server: there it is, or why not.
+    pub const REGISTER_ANSWER: u16 = 1002;
+    /// Client: my password shall be another.
+    pub const CHANGE_PASSWORD: u16 = 1003;
+    /// Server: it is, or why not.
+    pub const CHANGE_PASSWORD_ANSWER: u16 = 1004;
     /// Client: the first packet.
     pub const HELLO: u16 = 2001;
     /// Server: version, limits and features.

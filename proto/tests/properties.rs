@@ -4,8 +4,8 @@ use bytes::BytesMut;
 use chat_proto::{
     Answer, Broadcast, ClientPacket, Code, Credential, ErrorNotice, Goodbye, Hello, HelloAnswer, Joined,
     Left, Limits, Line, LineHead, List, Login, Logout, Missed, PacketCodec, Ping, PingPayload, Pong,
-    Presence, Receipt, Refusal, RequestId, ServerPacket, SystemText, Text, Username, Welcome, Whisper,
-    WhisperReceipt, Who, WhoEntry, WhoPage, limits,
+    Presence, Receipt, Refusal, Registered, RequestId, ServerPacket, SystemText, Text, Username, Welcome,
+    Whisper, WhisperReceipt, Who, WhoEntry, WhoPage, limits,
 };
 use proptest::{
     array, collection, option,
@@ -250,7 +250,7 @@ fn head() -> impl Strategy<Value = LineHead> {
 }
 
 fn limits_of_a_server() -> impl Strategy<Value = Limits> {
-    (array::uniform14(any::<u16>()), array::uniform10(any::<u32>())).prop_map(|(small, large)| Limits {
+    (array::uniform16(any::<u16>()), array::uniform10(any::<u32>())).prop_map(|(small, large)| Limits {
         guest_packet_bytes: small[0],
         client_packet_bytes: small[1],
         server_packet_bytes: small[2],
@@ -275,40 +275,42 @@ fn limits_of_a_server() -> impl Strategy<Value = Limits> {
         guest_refusals: small[11],
         refusal_score: small[12],
         credential_bytes: small[13],
+        password_bytes_min: small[14],
+        password_bytes_max: small[15],
     })
 }
 
 fn session_packet() -> impl Strategy<Value = ServerPacket> {
-    let hello = (id(), any::<[u16; 4]>(), wide(), wide(), limits_of_a_server()).prop_map(
-        |(id, [code, version_min, version_max, durability], features, time_ms, limits)| {
+    let hello = (id(), any::<[u16; 5]>(), wide(), wide(), limits_of_a_server()).prop_map(
+        |(id, [code, version_min, version_max, durability, ways_in], features, time_ms, limits)| {
             let code = Code(code);
-            HelloAnswer { id, code, version_min, version_max, features, durability, time_ms, limits }
+            HelloAnswer { id, code, version_min, version_max, features, durability, ways_in, time_ms, limits }
         },
     );
     let presence =
         (wide(), wide(), wide()).prop_map(|(conversation, epoch, seq)| Presence { conversation, epoch, seq });
-    let welcome = (
-        wide(),
-        any::<String>(),
-        wide(),
-        option::of(any::<[u8; 32]>()),
-        any::<u32>(),
-        collection::vec(presence, 0..64).prop_map(List),
-    )
-        .prop_map(|(session, name, time_ms, resume_token, grace_ms, conversations)| Welcome {
-            session,
-            name,
-            time_ms,
-            resume_token,
-            grace_ms,
-            conversations,
-        });
+    let registered = (any::<String>(), any::<u16>()).prop_map(|(name, role)| Registered { name, role });
+    let welcome =
+        (
+            wide(),
+            any::<String>(),
+            any::<u16>(),
+            wide(),
+            option::of(any::<[u8; 32]>()),
+            any::<u32>(),
+            collection::vec(presence, 0..64).prop_map(List),
+        )
+            .prop_map(|(session, name, role, time_ms, resume_token, grace_ms, conversations)| {
+                Welcome { session, name, role, time_ms, resume_token, grace_ms, conversations }
+            });
     let receipt = (wide(), wide(), wide()).prop_map(|(epoch, seq, time_ms)| Receipt { epoch, seq, time_ms });
     let entry = (any::<String>(), any::<u16>()).prop_map(|(name, state)| WhoEntry { name, state });
     let page = (any::<u32>(), wide(), collection::vec(entry, 0..200).prop_map(List))
         .prop_map(|(members, next, entries)| WhoPage { members, next, entries });
     prop_oneof![
         hello.prop_map(ServerPacket::HelloAnswer),
+        answer(registered).prop_map(ServerPacket::RegisterAnswer),
+        answer(Just(())).prop_map(ServerPacket::ChangePasswordAnswer),
         answer(welcome).prop_map(ServerPacket::LoginAnswer),
         answer(Just(())).prop_map(ServerPacket::LogoutAnswer),
         answer(receipt).prop_map(ServerPacket::BroadcastAnswer),

@@ -80,6 +80,7 @@ pub(super) fn hello_answer(id: RequestId, code: Code) -> ServerPacket {
         version_max: 1,
         features: 0,
         durability: 0,
+        ways_in: chat_proto::way_in::GUEST,
         time_ms: 0,
         limits: LIMITS,
     })
@@ -90,6 +91,7 @@ pub(super) fn a_welcome(name: &str) -> Welcome {
         session: 7,
         name: name.to_owned(),
         time_ms: 0,
+        role: chat_proto::Role::Guest as u16,
         resume_token: None,
         grace_ms: 0,
         conversations: List(Vec::new()),

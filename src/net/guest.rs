@@ -141,6 +141,7 @@ impl<S: Transport> Guest<S> {
             version_max: VERSION,
             features: 0,
             durability: 0,
+            ways_in: self.shared.ways_in,
             time_ms: (self.shared.clock)(),
             limits: self.shared.limits,
         };

@@ -265,7 +265,12 @@ mod tests {
 
     fn member(hub: &mut Hub, number: u64) -> Outbound {
         let name = Username::parse(&format!("member{number}")).expect("valid");
-        let subscriber = Arc::new(Subscriber::new(SessionId(number), name, Mailbox::new(1, ROOM)));
+        let subscriber = Arc::new(Subscriber::new(
+            SessionId(number),
+            name,
+            chat_proto::Role::Guest,
+            Mailbox::new(1, ROOM),
+        ));
         let (_, attachment) = hub.join(LOBBY, &subscriber, LOBBY_BIT, 0).expect("a new member");
         subscriber.send(&ServerPacket::Pong(pong()));
         subscriber.tell(Control::Attach(attachment));

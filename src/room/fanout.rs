@@ -269,6 +269,7 @@ impl FanOut {
             session: subscriber.id().0,
             name: subscriber.name().as_str().into(),
             time_ms: now,
+            role: subscriber.role() as u16,
             resume_token: None,
             grace_ms: 0,
             conversations: List(vec![mailbox, lobby]),

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::BytesMut;
-use chat_proto::{ErrorCode, LeaveReason, Refusal, RequestId, ServerPacket, Text, Username};
+use chat_proto::{ErrorCode, LeaveReason, Refusal, RequestId, Role, ServerPacket, Text, Username};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
@@ -67,6 +67,7 @@ pub enum Control {
 pub struct Subscriber {
     id: SessionId,
     name: Username,
+    role: Role,
     mailbox: Mailbox,
     ready: ReadySet,
     slots: Semaphore,
@@ -88,10 +89,11 @@ pub struct Slot {
 impl Subscriber {
     /// A session that nobody reaches yet.
     #[must_use]
-    pub fn new(id: SessionId, name: Username, mailbox: Mailbox) -> Self {
+    pub fn new(id: SessionId, name: Username, role: Role, mailbox: Mailbox) -> Self {
         Self {
             id,
             name,
+            role,
             mailbox,
             ready: ReadySet::new(),
             slots: Semaphore::new(SLOTS_MAX.into()),
@@ -109,6 +111,12 @@ impl Subscriber {
     #[must_use]
     pub fn name(&self) -> &Username {
         &self.name
+    }
+
+    /// What it may do.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
     }
 
     /// Its private log.

@@ -30,6 +30,8 @@ impl Session {
             ClientPacket::Pong(_) => Next::Done,
             ClientPacket::Logout(logout) => Next::LogOut(logout.id),
             ClientPacket::Login(_) => Next::NotNow(slot, ErrorCode::AlreadyAuthenticated),
+            ClientPacket::Register(_) => Next::NotNow(slot, ErrorCode::AlreadyAuthenticated),
+            ClientPacket::ChangePassword(_) => Next::NotNow(slot, ErrorCode::PermissionDenied),
             ClientPacket::Hello(_) => Next::NotNow(slot, ErrorCode::InvalidState),
             ClientPacket::Broadcast(Broadcast { id: request, text, .. }) => {
                 Next::Ask(Command::Say { slot, request, conversation: LOBBY, text })

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-use chat_proto::{Credential, ErrorCode, Login, Username};
+use chat_proto::{Credential, ErrorCode, Login, Role, Username};
 
 use super::{Session, SessionRegistry};
 use crate::{
@@ -38,8 +38,12 @@ impl Doorkeeper {
         let departure = inbox.clone().reserve_owned().await.map_err(|_| ErrorCode::ShuttingDown)?;
         let key = login.name.key();
         let id = SessionId(self.next_session.fetch_add(1, Ordering::Relaxed));
-        let subscriber =
-            Arc::new(Subscriber::new(id, login.name, Mailbox::new(rand::random(), self.mailbox)));
+        let subscriber = Arc::new(Subscriber::new(
+            id,
+            login.name,
+            Role::Guest,
+            Mailbox::new(rand::random(), self.mailbox),
+        ));
         self.registry.claim(key.clone(), &subscriber)?;
         let session = Session::new(key, subscriber, Arc::clone(&self.registry), departure);
         let slot = session.subscriber().slot().await;

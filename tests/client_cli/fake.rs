@@ -72,6 +72,7 @@ impl Peer {
             version_max: 1,
             features: 0,
             durability: 0,
+            ways_in: chat_proto::way_in::GUEST,
             time_ms: 0,
             limits,
         }));
@@ -86,6 +87,7 @@ impl Peer {
             session: 7,
             name: name.clone(),
             time_ms: 0,
+            role: chat_proto::Role::Guest as u16,
             resume_token: None,
             grace_ms: 0,
             conversations: List(Vec::new()),

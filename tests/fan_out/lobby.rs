@@ -77,7 +77,7 @@ impl Guest {
     pub fn new(number: u64) -> Self {
         let name = Username::parse(&format!("guest{number}")).expect("a valid name");
         let mailbox = Mailbox::new(1, Bounds { lines: 1, bytes: 1 });
-        let subscriber = Arc::new(Subscriber::new(SessionId(number), name, mailbox));
+        let subscriber = Arc::new(Subscriber::new(SessionId(number), name, chat_proto::Role::Guest, mailbox));
         let outbound = Outbound::new(Arc::clone(&subscriber));
         Self { subscriber, outbound, codec: PacketCodec::new(SERVER_PACKET_BYTES_MAX), packets: Vec::new() }
     }

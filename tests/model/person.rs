@@ -61,7 +61,8 @@ impl Person {
     pub fn new(number: u64, bounds: Bounds, diligence: u32) -> Self {
         let id = SessionId(number);
         let name = Username::parse(&format!("person{number}")).expect("a valid name");
-        let subscriber = Arc::new(Subscriber::new(id, name, Mailbox::new(number, bounds)));
+        let subscriber =
+            Arc::new(Subscriber::new(id, name, chat_proto::Role::Guest, Mailbox::new(number, bounds)));
         Self {
             outbound: Outbound::new(Arc::clone(&subscriber)),
             mailbox: PlainLog::new(MAILBOX, number, bounds),

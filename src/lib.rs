@@ -3,7 +3,7 @@
 //! Folders are floors; code uses the floors below its own and never looks up:
 //!
 //! ```text
-//! main -> host -> server -> net -> session -> room -> proto        client -> platform, proto
+//! main -> host -> server -> net -> session -> store, room -> proto        client -> platform, proto
 //! config, metrics: plain data, used by any floor, using none        platform: the few unsafe system calls
 //! ```
 
@@ -17,3 +17,4 @@ pub mod room;
 pub mod server;
 pub mod session;
 pub mod stop;
+pub mod store;

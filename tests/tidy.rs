@@ -14,11 +14,12 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("platform", &[]),
     ("stop", &[]),
     ("room", &["config", "metrics"]),
-    ("session", &["config", "metrics", "room"]),
+    ("store", &["config", "metrics"]),
+    ("session", &["config", "metrics", "room", "store"]),
     ("net", &["config", "metrics", "platform", "room", "session"]),
-    ("server", &["config", "metrics", "net", "platform", "room", "session", "stop"]),
+    ("server", &["config", "metrics", "net", "platform", "room", "session", "stop", "store"]),
     ("client", &["platform"]),
-    ("host", &["client", "config", "net", "platform", "server", "stop"]),
+    ("host", &["client", "config", "net", "platform", "server", "stop", "store"]),
 ];
 
 /// Lines a file may have and still be read at a sitting.

@@ -1,0 +1,162 @@
+//! Connections to the database: those that write and those that read, and an end to every wait for them.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use sqlx::{
+    Any, AnyConnection, AnyPool, Connection,
+    any::{AnyArguments, AnyPoolOptions, AnyRow},
+    pool::PoolConnection,
+    query::Query,
+    raw_sql,
+};
+use tokio::time::timeout;
+
+use super::{Place, StoreError, clock::ClockStop, postgres};
+
+/// How long anybody waits for a free connection, a new one to be made included. Then: [`StoreError::Unavailable`].
+pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long anybody waits for one answer: longer than SQLite waits for its lock. Then: [`StoreError::Unavailable`].
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Connections that read.
+const READERS: u32 = 4;
+/// SQLite has one writer at a time; who waits here waits in order, and not in SQLite's growing pauses.
+const SQLITE_WRITERS: u32 = 1;
+/// Connections to PostgreSQL that write.
+const POSTGRES_WRITERS: u32 = 4;
+
+/// A question with its values.
+pub(super) type Question<'a> = Query<'a, Any, AnyArguments>;
+
+/// The connections to one database.
+pub(super) struct Database {
+    place: Place,
+    readers: AnyPool,
+    writers: AnyPool,
+    /// A database in memory goes with its last connection; this one stays.
+    anchor: Mutex<Option<AnyConnection>>,
+}
+
+impl Database {
+    /// Pools for a database that is ready, as `first` made it.
+    pub async fn new(place: Place, first: AnyConnection) -> Self {
+        let anchor = if place.is_memory() {
+            Some(first)
+        } else {
+            // What it had to do it has done.
+            let _ = first.close().await;
+            None
+        };
+        let sqlite = place.is_sqlite();
+        let pool = |connections| {
+            // Without lifetimes a pool has no task that looks after them; a dead connection is found when it is
+            // taken.
+            let options = AnyPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .idle_timeout(None)
+                .max_lifetime(None);
+            let options = if sqlite { options } else { options.after_connect(postgres::after_connect) };
+            options.connect_lazy_with(place.options())
+        };
+        Self {
+            readers: pool(READERS),
+            writers: pool(if sqlite { SQLITE_WRITERS } else { POSTGRES_WRITERS }),
+            anchor: Mutex::new(anchor),
+            place,
+        }
+    }
+
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// What is committed.
+    pub async fn rows(&self, question: Question<'_>) -> Result<Vec<AnyRow>, StoreError> {
+        let _stopped = ClockStop::of(&self.place);
+        within(question.fetch_all(&self.readers)).await
+    }
+
+    /// Begins to write.
+    pub async fn begin(&self) -> Result<Transaction, StoreError> {
+        let stopped = ClockStop::of(&self.place);
+        let connection = self.writers.acquire().await?;
+        // Before the statement: whoever goes away in the middle of it leaves no transaction open.
+        let mut transaction = Transaction { connection, ended: false, _stopped: stopped };
+        // IMMEDIATE: one that began by reading could not wait for the lock any more.
+        let begin = if self.place.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN" };
+        within(raw_sql(begin).execute(&mut *transaction.connection)).await?;
+        Ok(transaction)
+    }
+
+    /// Injects a fault into the connection that writes next.
+    #[cfg(test)]
+    pub async fn tell_writer(&self, statement: &'static str) {
+        let mut writer = self.writers.acquire().await.expect("a writer");
+        raw_sql(statement).fetch_all(&mut *writer).await.expect(statement);
+    }
+
+    /// Closes every connection, after the answers that are under way. The last one to a SQLite file empties its WAL
+    /// and removes it.
+    pub async fn close(&self) {
+        let _stopped = ClockStop::of(&self.place);
+        self.readers.close().await;
+        self.writers.close().await;
+        let anchor = self.anchor.lock().take();
+        if let Some(anchor) = anchor {
+            let _ = anchor.close().await;
+        }
+    }
+}
+
+/// What is written together, or not at all.
+///
+/// Dropped before its end, its connection is closed, which undoes it. That is also for a failed statement: SQLite
+/// ends a transaction by itself when its disk is full, and whether it did is not worth knowing.
+pub(super) struct Transaction {
+    connection: PoolConnection<Any>,
+    ended: bool,
+    _stopped: ClockStop,
+}
+
+impl Transaction {
+    pub async fn rows(&mut self, question: Question<'_>) -> Result<Vec<AnyRow>, StoreError> {
+        within(question.fetch_all(&mut *self.connection)).await
+    }
+
+    /// How many rows it changed.
+    pub async fn run(&mut self, question: Question<'_>) -> Result<u64, StoreError> {
+        Ok(within(question.execute(&mut *self.connection)).await?.rows_affected())
+    }
+
+    /// Once this returns, it outlives a loss of power.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.end("COMMIT").await
+    }
+
+    pub async fn rollback(self) -> Result<(), StoreError> {
+        self.end("ROLLBACK").await
+    }
+
+    async fn end(mut self, statement: &'static str) -> Result<(), StoreError> {
+        within(raw_sql(statement).execute(&mut *self.connection)).await?;
+        self.ended = true;
+        Ok(())
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.connection.close_on_drop();
+        }
+    }
+}
+
+/// The answer, if it comes in time.
+async fn within<T>(answer: impl Future<Output = sqlx::Result<T>>) -> Result<T, StoreError> {
+    match timeout(ANSWER_TIMEOUT, answer).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(StoreError::Unavailable(format!("no answer in {ANSWER_TIMEOUT:?}").into())),
+    }
+}

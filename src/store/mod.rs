@@ -1,0 +1,48 @@
+//! What outlives the process: accounts and invites, in SQLite or PostgreSQL.
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), iocp_chat::store::StoreError> {
+//! use iocp_chat::store::{NameForms, NewAccount, PasswordHash, Place, Role, Store, StoreError};
+//!
+//! let store = Store::open(&Place::memory()).await?;
+//! let name = NameForms { shown: "Kim".into(), key: "kim".into(), skeleton: "kirn".into(), version: 1 };
+//! let password = PasswordHash::parse("$argon2id$v=19$m=19456,t=2,p=1$...").expect("a PHC string");
+//! let kim = NewAccount { name, password, created_ms: 1_784_974_272_000 };
+//! let account = store.accounts().create(&kim, Role::User).await?;
+//! assert_eq!(store.accounts().find("kim").await?, Some(account));
+//! assert!(matches!(store.accounts().create(&kim, Role::User).await, Err(StoreError::Taken)));
+//! store.close().await
+//! # }
+//! ```
+
+mod account;
+mod accounts;
+mod clock;
+mod database;
+mod error;
+#[cfg(test)]
+mod fault_tests;
+mod invites;
+mod last_logins;
+mod names;
+mod place;
+mod postgres;
+mod schema;
+mod sqlite;
+mod store;
+mod time;
+mod token;
+mod transfer;
+
+pub use account::{Account, AccountId, NameForms, NewAccount, PasswordHash, Role};
+pub use accounts::{Accounts, PAGE_ACCOUNTS_MAX};
+pub use database::{ACQUIRE_TIMEOUT, ANSWER_TIMEOUT};
+pub use error::{Cause, StoreError};
+pub use invites::{INVITES_MAX, Invite, InviteId, Invites, NewInvite};
+pub use names::{MISFITS_MAX, Misfit};
+pub use place::{DATABASE_FILE, Place};
+pub use schema::{Migrated, STEPS, Schema, Step};
+pub use store::Store;
+pub use token::InviteToken;
+pub use transfer::{IMPORT_LINE_BYTES_MAX, Imported, REFUSED_LINES_MAX, Refusal, TransferError};

@@ -1,0 +1,160 @@
+//! The open database, and its opening, keeping and closing.
+
+use std::{path::Path, sync::Arc};
+
+use sqlx::{AnyConnection, ConnectOptions as _, Connection as _};
+
+use super::{
+    Accounts, Invites, Migrated, Place, Schema, StoreError,
+    clock::ClockStop,
+    database::Database,
+    last_logins::LastLogins,
+    postgres,
+    schema::{self, STEPS, Step},
+    sqlite,
+};
+
+/// The open database. Cheap to clone: all clones are one.
+#[derive(Clone)]
+pub struct Store {
+    database: Arc<Database>,
+    accounts: Accounts,
+    invites: Invites,
+    migrated: Migrated,
+}
+
+impl Store {
+    /// Opens the database, makes it if it is a SQLite one that is not there, and brings it to this program's version.
+    /// Nothing is ever deleted; what goes wrong changes nothing.
+    pub async fn open(place: &Place) -> Result<Self, StoreError> {
+        Self::open_with(place, STEPS).await
+    }
+
+    /// With other versions than the real ones, for tests of what a later version will meet.
+    #[doc(hidden)]
+    pub async fn open_with(place: &Place, steps: &[Step]) -> Result<Self, StoreError> {
+        let _stopped = ClockStop::of(place);
+        if let Some(file) = place.as_file() {
+            sqlite::make_file(file)?;
+        }
+        let mut connection = connect(place).await?;
+        let migrated = match make_ready(&mut connection, place, steps).await {
+            Ok(migrated) => migrated,
+            Err(error) => {
+                close(connection).await;
+                return Err(error);
+            }
+        };
+        let database = Arc::new(Database::new(place.clone(), connection).await);
+        let last_logins = Arc::new(LastLogins::default());
+        Ok(Self {
+            accounts: Accounts { database: Arc::clone(&database), last_logins },
+            invites: Invites { database: Arc::clone(&database) },
+            database,
+            migrated,
+        })
+    }
+
+    /// The accounts.
+    #[must_use]
+    pub fn accounts(&self) -> &Accounts {
+        &self.accounts
+    }
+
+    /// The invites.
+    #[must_use]
+    pub fn invites(&self) -> &Invites {
+        &self.invites
+    }
+
+    /// What opening did to the database.
+    #[must_use]
+    pub fn migrated(&self) -> &Migrated {
+        &self.migrated
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        self.database.place()
+    }
+
+    /// Writes what is only noted and closes every connection, after the answers that are under way; from then on
+    /// everything is [`StoreError::Unavailable`]. Nothing is left running, and beside a SQLite file no `-wal` and
+    /// `-shm`, unless another program has it open. An error is one of writing; it is closed all the same.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        let flushed = self.accounts.flush_logins().await;
+        self.database.close().await;
+        flushed
+    }
+}
+
+/// Upkeep that needs no [`Store`], beside a running server or without one. It neither makes nor changes a database.
+impl Place {
+    /// How far the database has come.
+    pub async fn schema(&self) -> Result<Schema, StoreError> {
+        let mut connection = connect(self).await?;
+        let schema = schema::look(&mut connection, self, STEPS).await;
+        close(connection).await;
+        schema
+    }
+
+    /// Whether the database is whole: [`StoreError::Corrupt`] if not. A SQLite file is read to its end and everything
+    /// in it compared; PostgreSQL has its own tools for that, and is only read.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let mut connection = connect(self).await?;
+        let checked = if self.is_sqlite() {
+            sqlite::check(&mut connection).await
+        } else {
+            postgres::check(&mut connection).await
+        };
+        close(connection).await;
+        checked
+    }
+
+    /// Copies the database, as it is at one moment, to a file that is not there yet. Of a PostgreSQL database its
+    /// own `pg_dump` makes copies: [`StoreError::Unusable`].
+    pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        if !self.is_sqlite() {
+            return Err(StoreError::Unusable("a PostgreSQL database is backed up by its own pg_dump".into()));
+        }
+        let mut connection = connect(self).await?;
+        let copied = sqlite::copy(&mut connection, to).await;
+        close(connection).await;
+        copied
+    }
+}
+
+/// A connection to a database that can be ours.
+async fn connect(place: &Place) -> Result<AnyConnection, StoreError> {
+    let mut connection = place.options().connect().await?;
+    let checked = if place.is_sqlite() {
+        sqlite::check_ours(&mut connection).await
+    } else {
+        postgres::check_ours(&mut connection).await
+    };
+    match checked {
+        Ok(()) => Ok(connection),
+        Err(error) => {
+            close(connection).await;
+            Err(error)
+        }
+    }
+}
+
+async fn make_ready(
+    connection: &mut AnyConnection,
+    place: &Place,
+    steps: &[Step],
+) -> Result<Migrated, StoreError> {
+    if place.as_file().is_some() {
+        sqlite::write_ahead(connection).await?;
+        sqlite::check_promises(connection).await?;
+    }
+    schema::migrate(connection, place, steps).await
+}
+
+async fn close(connection: AnyConnection) {
+    // What it had to do it has done.
+    let _ = connection.close().await;
+}

@@ -1,0 +1,115 @@
+//! Versions: forward only, once, never into what a newer program made.
+
+use iocp_chat::store::{Migrated, Place, Role, STEPS, Schema, Step, Store, StoreError};
+use sqlx::{Connection as _, raw_sql};
+
+use super::{account, open};
+use crate::{Fresh, fresh};
+
+/// A version that is not there yet.
+const NEXT: Step = Step {
+    sqlite: "CREATE TABLE later (id INTEGER PRIMARY KEY) STRICT; ALTER TABLE accounts ADD COLUMN motto TEXT;",
+    postgres: "CREATE TABLE later (id BIGINT PRIMARY KEY); ALTER TABLE accounts ADD COLUMN motto TEXT;",
+};
+/// One that does not succeed, after it has begun.
+const BROKEN: Step = Step {
+    sqlite: "CREATE TABLE later (id INTEGER PRIMARY KEY); INSERT INTO nothing VALUES (1);",
+    postgres: "CREATE TABLE later (id BIGINT PRIMARY KEY); INSERT INTO nothing VALUES (1);",
+};
+
+/// The newest version.
+fn known() -> u32 {
+    u32::try_from(STEPS.len()).expect("few steps")
+}
+
+async fn open_with(place: &Place, next: Step) -> Result<Store, StoreError> {
+    Store::open_with(place, &[STEPS, &[next]].concat()).await
+}
+
+async fn run(fresh: &Fresh, sql: &'static str) {
+    let mut connection = fresh.connect().await;
+    raw_sql(sql).execute(&mut connection).await.expect(sql);
+    connection.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn a_new_database_is_brought_to_this_version_once() {
+    let fresh = fresh().await;
+    let store = open(&fresh).await;
+    assert_eq!(*store.migrated(), Migrated { from: 0, to: known(), backup: None });
+    assert_eq!(fresh.place.schema().await.expect("a version"), Schema { applied: known(), known: known() });
+    store.close().await.expect("closed");
+    let store = open(&fresh).await;
+    assert_eq!(*store.migrated(), Migrated { from: known(), to: known(), backup: None });
+    fresh.place.check().await.expect("whole");
+    store.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn a_database_of_the_version_before_goes_forward_with_its_accounts() {
+    let fresh = fresh().await;
+    let store = open(&fresh).await;
+    store.accounts().create(&account("kim"), Role::Admin).await.expect("free");
+    store.close().await.expect("closed");
+
+    let store = open_with(&fresh.place, NEXT).await.expect("it goes forward");
+    assert_eq!((store.migrated().from, store.migrated().to), (known(), known() + 1));
+    assert!(store.accounts().find("kim").await.expect("an answer").is_some());
+    run(&fresh, "INSERT INTO later VALUES (1); UPDATE accounts SET motto = 'hi'").await;
+    store.close().await.expect("closed");
+    // This program's own version does not know that one.
+    let error = Store::open(&fresh.place).await.err().expect("refused");
+    assert!(matches!(error, StoreError::TooNew { found, known: 1.. } if found == known() + 1), "{error}");
+}
+
+#[tokio::test]
+async fn a_step_that_fails_leaves_the_database_as_it_was() {
+    let fresh = fresh().await;
+    let store = open(&fresh).await;
+    store.accounts().create(&account("kim"), Role::Admin).await.expect("free");
+    store.close().await.expect("closed");
+    for _ in 0..2 {
+        open_with(&fresh.place, BROKEN).await.err().expect("it fails");
+    }
+    assert_eq!(fresh.place.schema().await.expect("a version").applied, known());
+    let store = open_with(&fresh.place, NEXT).await.expect("later are not there yet");
+    assert!(store.accounts().find("kim").await.expect("an answer").is_some());
+    store.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn a_newer_programs_database_is_refused_in_one_line_and_not_touched() {
+    let fresh = fresh().await;
+    open(&fresh).await.close().await.expect("closed");
+    run(&fresh, "INSERT INTO schema_versions VALUES (99, 0)").await;
+    let error = Store::open(&fresh.place).await.err().expect("refused").to_string();
+    assert!(error.contains("99") && error.contains("newer") && !error.contains('\n'), "{error}");
+    assert_eq!(fresh.place.schema().await.expect("a version"), Schema { applied: 99, known: known() });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_programs_that_start_at_once_migrate_once() {
+    let fresh = fresh().await;
+    for (next, from) in [(None, 0), (Some(NEXT), known())] {
+        let starts: Vec<_> = (0..8)
+            .map(|_| {
+                let place = fresh.place.clone();
+                tokio::spawn(async move {
+                    match next {
+                        None => Store::open(&place).await,
+                        Some(next) => open_with(&place, next).await,
+                    }
+                })
+            })
+            .collect();
+        let mut stores = Vec::new();
+        for start in starts {
+            stores.push(start.await.expect("no panic").expect("it starts"));
+        }
+        let migrations = stores.iter().filter(|store| store.migrated().from == from).count();
+        assert_eq!(migrations, 1, "from {from}");
+        for store in stores {
+            store.close().await.expect("closed");
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The store on PostgreSQL: the suite that every database passes, and what only a server can suffer.
+
+mod fresh;
+mod server;
+#[path = "../store/suite/mod.rs"]
+mod suite;
+mod troubles;
+
+use fresh::{Fresh, SERVER, fresh, fresh_on};

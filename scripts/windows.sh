@@ -129,7 +129,9 @@ run() {
 #   loom                           switches stacks by itself, and Wine cannot unwind a panic on such a stack
 #   python_client, gate, imports   start programs of Linux; test_shipped runs them, against chat-server.exe
 #   store_postgres                 starts PostgreSQL; the same tests run on SQLite
-not_under_wine='binary(loom) or binary(python_client) or binary(gate) or binary(imports) or binary(store_postgres)'
+#   instructions                   starts a script that is of no use there
+not_under_wine='binary(loom) or binary(python_client) or binary(gate) or binary(imports) or binary(store_postgres) or
+    binary(instructions)'
 
 # All that starts no Linux program.
 test_suite() {

@@ -14,7 +14,7 @@ use iocp_chat::{
     config::Bounds,
     net::Outbound,
     room::{Control, Hub, Log, Mailbox, Pace, SessionId, Subscriber},
-    session::SessionRegistry,
+    session::{NameForms, SessionRegistry},
 };
 use tokio_util::codec::Decoder;
 
@@ -184,7 +184,7 @@ fn hand_over() -> Operation {
     let (_, mut members) = members_of(1, 1);
     let mut recipient = members.pop().expect("one");
     let registry = SessionRegistry::new();
-    registry.claim(recipient.subscriber().name().key(), recipient.subscriber()).expect("free");
+    registry.claim(&NameForms::of(recipient.subscriber().name()), recipient.subscriber()).expect("free");
     let (to, from) = (recipient.subscriber().name().clone(), Username::parse("member2").expect("valid"));
     let text = Text::parse(TEXT).expect("valid");
     let mut operation = move || {
@@ -204,8 +204,12 @@ fn members_of(rooms: u64, members: u64) -> (Hub, Vec<Outbound>) {
     }
     let outbounds = (1..=members).map(|number| {
         let name = Username::parse(&format!("member{number}")).expect("valid");
-        let subscriber =
-            Arc::new(Subscriber::new(SessionId(number), name, Mailbox::new(HEAD.epoch, MAILBOX)));
+        let subscriber = Arc::new(Subscriber::new(
+            SessionId(number),
+            name,
+            chat_proto::Role::Guest,
+            Mailbox::new(HEAD.epoch, MAILBOX),
+        ));
         for room in 1..=rooms {
             // The lobby has bit 1, and the rooms after it have the next.
             let bit = u32::try_from(room).expect("a few rooms");

@@ -8,11 +8,16 @@ Chatting: each line of standard input is said to everyone in the lobby, but for 
   /quit          send what is still to be sent, then log out (so does the end of input; Ctrl-C logs out at once)
   //TEXT         say a line that begins with a slash
 
+Without a password one is a guest. A password comes from --password-file or the variable CHAT_PASSWORD, an invitation
+from --invite-file or CHAT_INVITE, and never from the command line, which everybody on a machine may read. Of a file the
+first line is taken as it is.
+
 What others say goes to standard output as "name: text" and "name -> you: text", everything else to standard error.
 Control characters and direction controls of what is received are shown as \\u{...}.
 
-Exit codes: 0 logged out; 1 the network failed; 2 usage; 3 the server refused the login or the --once line, or ended the
-session with a reason; 4 the server broke the protocol. --self-check: 0 all passed, 1 some failed.
+Exit codes: 0 logged out; 1 the network failed; 2 usage; 3 the server refused the registration, the login, the new
+password or the --once line, or ended the session with a reason; 4 the server broke the protocol. --self-check: 0 all
+passed, 1 some failed.
 
 What --self-check cannot check: names and texts are judged by the Unicode version of this Python, so a code point that
 only a newer one assigns would be refused in a name, and a mark only a newer one knows does not count as a mark.
@@ -20,7 +25,6 @@ only a newer one assigns would be refused in a name, and a mark only a newer one
 
 from __future__ import annotations
 
-import argparse
 import os
 import queue
 import signal
@@ -29,14 +33,15 @@ import sys
 import threading
 import time
 from collections import deque
-from pathlib import Path
 from typing import Any, Deque, Dict, NoReturn, Optional, Tuple
 
+from chat_options import Person, credential, read_options
 from chat_vectors import self_check
 from chat_wire import PACKETS, Fields, Framer, Refused, check_text, decode, encode, meaning, shown
 
 REASONS = ["", " (connection lost)", " (timed out)", " (kicked)", " (replaced by another login)", " (broke the rules)"]
 STATES = ["", " (away)", " (reconnecting)"]
+ROLES = ["", " (user)", " (moderator)", " (admin)"]  # a guest is nothing to speak of
 TRIES = 10
 PATIENCE = 15.0  # seconds for a login or logout, and for a server that takes no bytes
 ANSWER_PATIENCE = 60.0  # seconds for any other answer
@@ -96,9 +101,9 @@ class Done(Exception):
 class Client:
     """One session. The main thread owns all of it; the others only fill the inbox."""
 
-    def __init__(self, sock: socket.socket, name: str, once: Optional[str]) -> None:
+    def __init__(self, sock: socket.socket, person: Person, once: Optional[str]) -> None:
         self.sock = sock
-        self.name = name
+        self.person = person
         self.once = once
         self.inbox: "queue.Queue[Tuple[str, bytes]]" = queue.Queue(64)
         self.framer = Framer(65531)
@@ -335,19 +340,33 @@ class Client:
             self.framer.limit = self.limits["server_packet_bytes"]
             self.packet_bytes = self.limits["guest_packet_bytes"]
             self.state = "login"
-            self.request(self.other, "Login", {"name": self.name, "credential": {"kind": 0, "bytes": b""}})
+            if max(len(self.person.password), len(self.person.new_password)) > self.limits["credential_bytes"]:
+                raise Done(3, "the server takes no password as long as this")
+            if self.person.invite is None:
+                self.log_in()
+            else:
+                fields = {"name": self.person.name, "credential": credential(self.person.password)}
+                self.request(self.other, "Register", {**fields, "invite": self.person.invite})
+        elif request.name == "Register":
+            tell(f"* registered as {shown(fields['name'])}{role(fields['role'])}")
+            self.log_in()
         elif request.name == "Login":
             self.state = "here"
             self.deadline = None
             self.packet_bytes = self.limits["client_packet_bytes"]
             self.chat = Lane(self.limits["chat_per_second"], self.limits["chat_burst"])
             self.other = Lane(self.limits["other_per_second"], self.limits["other_burst"])
-            tell(f"* logged in as {shown(fields['name'])}")
+            tell(f"* logged in as {shown(fields['name'])}{role(fields['role'])}")
+            if self.person.new_password:
+                change = {"current": credential(self.person.password), "new": credential(self.person.new_password)}
+                self.request(self.other, "ChangePassword", change)
             if self.once is None:
                 threading.Thread(target=self.read_input, daemon=True).start()
             else:
                 self.no_more_input = True
                 self.chat_request("Broadcast", {"text": self.once})
+        elif request.name == "ChangePassword":
+            tell("* the password is changed")
         elif request.name == "Who":
             for entry in fields["entries"]:
                 tell(f"* here: {shown(entry['name'])}{''.join(STATES[entry['state']:][:1])}")
@@ -358,20 +377,25 @@ class Client:
         elif request.name == "Logout":
             self.state = "left"
 
+    def log_in(self) -> None:
+        fields = {"name": self.person.name, "credential": credential(self.person.password)}
+        self.request(self.other, "Login", fields)
+
     def refused(self, request: Request, code: int, retry_ms: int = 0, fields: Optional[Fields] = None) -> None:
         if request.name == "Hello":
             spoken = f", the server speaks {fields['version_min']} to {fields['version_max']}" if fields else ""
             raise Done(3, f"refused: {meaning(code)}{spoken}")
-        if request.name == "Login":
-            raise Done(3, f"refused: {meaning(code)}")
+        wait = f", try again in {retry_ms} ms" if retry_ms else ""
+        if request.name in ("Register", "Login"):
+            raise Done(3, f"refused: {meaning(code)}{wait}")
         again = self.state == "here" or request.name == "Logout"
         if code == 3001 and again and request.tries < TRIES and retry_ms <= 60000:
             lane = self.chat if request.name in ("Broadcast", "Whisper") else self.other
             lane.not_before = max(lane.not_before, time.monotonic() + (retry_ms or 1000) / 1000)
             lane.requests = deque(sorted([request, *lane.requests], key=lambda other: other.fields.get("id", 0)))
             return
-        if request.name == "Logout":
-            raise Done(3, f"refused: {meaning(code)}")
+        if request.name in ("ChangePassword", "Logout"):
+            raise Done(3, f"refused: {meaning(code)}{wait}")
         if self.once is not None:
             self.exit_code = 3
         to = f" to {request.fields['to']}" if "to" in request.fields else ""
@@ -386,37 +410,14 @@ class Client:
         raise Done(3, f"* goodbye: {meaning(code)}{words}{retry}")
 
 
-def parse_address(text: str) -> Tuple[str, int]:
-    """HOST, HOST:PORT, [V6] or [V6]:PORT; a bare V6 address has no port."""
-    host, port = text, "11021"
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = rest[1:] if rest.startswith(":") else port if not rest else "?"
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise argparse.ArgumentTypeError(f"{text!r} is not HOST[:PORT]")
-    return host, int(port)
-
-
-def argument(text: str) -> str:
-    """An argument as UTF-8, whatever the locale took it for."""
-    return os.fsencode(text).decode("utf-8", "replace")
+def role(number: int) -> str:
+    return ROLES[number] if number < len(ROLES) else f" (role {number})"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("address", nargs="?", type=parse_address, default="127.0.0.1:11021", metavar="HOST[:PORT]")
-    parser.add_argument("-u", "--user", type=argument, metavar="NAME", help="the name to be known by")
-    parser.add_argument("--once", type=argument, metavar="TEXT", help="say one line, wait for its answer, log out")
-    parser.add_argument("--self-check", nargs="?", type=Path, metavar="DIR",
-                        const=Path(__file__).resolve().parent.parent / "proto" / "vectors",
-                        help="check this client against the vectors (default: those of this repository)")
-    options = parser.parse_args()
+    options = read_options(__doc__)
     if options.self_check is not None:
         return self_check(options.self_check)
-    if not options.user:
-        parser.error("a name is needed: -u NAME")
     try:
         sock = socket.create_connection(options.address, timeout=PATIENCE)
     except (OSError, UnicodeError) as error:
@@ -424,7 +425,7 @@ def main() -> int:
         return 1
     with sock:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return Client(sock, options.user, options.once).run()
+        return Client(sock, options.person, options.once).run()
 
 
 if __name__ == "__main__":

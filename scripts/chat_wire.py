@@ -18,20 +18,24 @@ RECORDS = {
     "name_chars:u16 name_bytes:u16 ping_bytes:u16 page_entries:u16 requests_outstanding:u16 notice_members:u32 "
     "chat_per_second:u32 chat_burst:u32 other_per_second:u32 other_burst:u32 login_ms:u32 packet_ms:u32 "
     "ping_after_ms:u32 idle_ms:u32 write_ms:u32 guest_packets:u16 guest_refusals:u16 refusal_score:u16 "
-    "credential_bytes:u16",
+    "credential_bytes:u16 password_bytes_min:u16 password_bytes_max:u16",
 }
 
 _LINE = "conversation:u64 epoch:u64 seq:u64 time_ms:u64 "
 
-# type: (name, who sends it, fields). "id" is a u32 that is not 0, "ping" is bytes, at most 64. The fields of an answer
-# are those of a success; HelloAnswer alone has them whatever its code.
+# type: (name, who sends it, fields). "id" is a u32 that is not 0, "ping" is bytes, at most 64, "invite" a str of at most
+# 16 bytes. The fields of an answer are those of a success; HelloAnswer alone has them whatever its code.
 PACKETS = {
+    1001: ("Register", "client", "id:id name:str credential:credential invite:invite"),
+    1002: ("RegisterAnswer", "server", "id:id code:u16 name:str role:u16"),
+    1003: ("ChangePassword", "client", "id:id current:credential new:credential"),
+    1004: ("ChangePasswordAnswer", "server", "id:id code:u16"),
     2001: ("Hello", "client", "id:id version:u16 features:u64"),
     2002: ("HelloAnswer", "server", "id:id code:u16 version_min:u16 version_max:u16 features:u64 durability:u16 "
-           "time_ms:u64 limits:limits"),
+           "ways_in:u16 time_ms:u64 limits:limits"),
     2003: ("Login", "client", "id:id name:str credential:credential"),
-    2004: ("LoginAnswer", "server", "id:id code:u16 session:u64 name:str time_ms:u64 resume_token:token grace_ms:u32 "
-           "conversations:list<place>"),
+    2004: ("LoginAnswer", "server", "id:id code:u16 session:u64 name:str role:u16 time_ms:u64 resume_token:token "
+           "grace_ms:u32 conversations:list<place>"),
     2005: ("Logout", "client", "id:id"),
     2006: ("LogoutAnswer", "server", "id:id code:u16"),
     3001: ("Broadcast", "client", "id:id message_id:u64 text:str"),
@@ -112,9 +116,12 @@ class Reader:
             if kind == "id" and number == 0:
                 raise Refused(1004)
             return number
-        if kind == "str":
+        if kind in ("str", "invite"):
+            length = self.number(64)
+            if kind == "invite" and length > 16:
+                raise Refused(1004)
             try:
-                return self.take(self.number(64)).decode("utf-8")
+                return self.take(length).decode("utf-8")
             except UnicodeDecodeError:
                 raise Refused(1004) from None
         if kind in ("bytes", "ping"):
@@ -175,8 +182,8 @@ def encode_number(value: int) -> bytes:
 def encode_value(kind: str, value: Any) -> bytes:
     if kind in BITS:
         return encode_number(value)
-    if kind in ("str", "bytes", "ping"):
-        data: bytes = value.encode("utf-8") if kind == "str" else value
+    if kind in ("str", "invite", "bytes", "ping"):
+        data: bytes = value.encode("utf-8") if kind in ("str", "invite") else value
         return encode_number(len(data)) + data
     if kind == "token":
         return b"\0" if value is None else b"\1" + value
@@ -223,14 +230,18 @@ MEANINGS = {
     1001: "malformed frame", 1002: "packet too large", 1003: "unknown packet type", 1004: "malformed body",
     1005: "trailing bytes", 1006: "wrong direction", 1007: "version not spoken", 1101: "not logged in",
     1102: "already logged in", 1103: "not allowed now", 1104: "the login took too long",
-    1105: "nothing was heard for too long", 1106: "a packet took too long", 1201: "wrong name or credential",
-    1203: "another login took over", 1204: "the server is full", 1205: "too many connections from this address",
-    1301: "the name is in use", 1302: "the name is not allowed", 1401: "nothing visible in the text",
+    1105: "nothing was heard for too long", 1106: "a packet took too long", 1201: "wrong name or password",
+    1202: "too many failed logins", 1203: "another login took over", 1204: "the server is full",
+    1205: "too many connections from this address", 1206: "this account is banned", 1207: "too many logins at once",
+    1301: "the name is in use", 1302: "the name is not allowed", 1303: "the password is not allowed",
+    1304: "registration is closed", 1305: "the invitation is not valid", 1401: "nothing visible in the text",
     1402: "the text is too long", 1403: "a character that is not allowed", 2001: "no such conversation",
-    2101: "nobody of that name is known", 2102: "that is yourself", 2103: "known, but not here", 3001: "too fast",
-    3002: "too slow to read", 3003: "a number out of range", 5001: "the server is stopping",
-    5003: "the server is overloaded", 9999: "a fault of the server",
+    2004: "not permitted", 2101: "nobody of that name is known", 2102: "that is yourself",
+    2103: "known, but not here", 3001: "too fast", 3002: "too slow to read", 3003: "a number out of range",
+    5001: "the server is stopping", 5002: "the server's storage does not answer", 5003: "the server is overloaded",
+    9999: "a fault of the server",
 }
+
 
 def meaning(code: int) -> str:
     return f"{code} {MEANINGS.get(code, 'refused')}"

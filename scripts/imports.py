@@ -32,7 +32,7 @@ NANO_SERVER = {
     "combase": "COM without windows",
     "msvcrt": "the C library of mingw",
     "ucrtbase": "the C library of Visual C++",
-    "shell32": "loads there, though its known folders fail",
+    "shell32": "loads there, though its known folders fail: sqlx then finds no pgpass.conf, and goes on",
 }
 NANO_SERVER_FAMILIES = {
     "api-ms-win-core-": "contracts of the kernel's DLLs",

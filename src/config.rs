@@ -1,6 +1,7 @@
 //! What an operator may set, its defaults, and where a value comes from: flag, environment, file, default.
 
 mod accounts;
+mod database;
 
 use std::{
     fmt::Write as _,
@@ -13,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use toml::{Table, Value};
 
-pub use accounts::{AccountsConfig, NamePolicy};
+pub use accounts::{AccountsConfig, HashingConfig, NamePolicy, Registration, SecondLogin};
+pub use database::DatabaseConfig;
 
 /// A variable of this form sets a key: `CHAT_LIMITS__CONNECTIONS` is `limits.connections`.
 const ENV_PREFIX: &str = "CHAT_";
@@ -29,8 +31,8 @@ pub const DEFAULT_PORT: u16 = 11021;
 pub struct Config {
     /// Addresses to listen on.
     pub listen: Vec<SocketAddr>,
-    /// The folder for what outlives the process. None: `%ProgramData%\iocp-chat\NAME` as a service, else nothing
-    /// is kept.
+    /// The folder for what outlives the process. None: `%ProgramData%\iocp-chat\NAME` as a service, else one of the
+    /// user's own, as `chat-server --help` says.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
     /// How many.
@@ -45,6 +47,8 @@ pub struct Config {
     pub mailbox: Bounds,
     /// Who may be called what.
     pub accounts: AccountsConfig,
+    /// Where accounts are kept.
+    pub database: DatabaseConfig,
     /// What the operator sees.
     pub log: LogConfig,
 }
@@ -196,6 +200,7 @@ impl Default for Config {
             lobby: Bounds { lines: 4_096, bytes: 1024 * 1024 },
             mailbox: Bounds { lines: 256, bytes: 128 * 1024 },
             accounts: AccountsConfig::default(),
+            database: DatabaseConfig::default(),
             log: LogConfig { level: "info".into(), format: LogFormat::Text },
         }
     }
@@ -272,6 +277,8 @@ impl Config {
         if self.listen.is_empty() {
             return Err("`listen` needs an address".into());
         }
+        self.accounts.hashing.check()?;
+        self.database.check()?;
         if self.timeouts.idle <= self.timeouts.ping_after {
             return Err("`timeouts.idle` must be longer than `timeouts.ping_after`".into());
         }

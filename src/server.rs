@@ -2,12 +2,12 @@
 
 use std::{
     io,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use chat_proto::{LOBBY, Limits};
+use chat_proto::{LOBBY, Limits, way_in};
 use tokio::{
     io::DuplexStream,
     net::TcpListener,
@@ -22,8 +22,9 @@ use crate::{
     metrics::Metrics,
     net::{Admission, Shared, listen, serve},
     room::{FanOut, Inbox, Log, SLOTS_MAX},
-    session::{Doorkeeper, SessionRegistry},
+    session::{AccountDesk, Doorkeeper, SessionRegistry},
     stop::StopReason,
+    store::Store,
 };
 
 /// Commands that may wait for the fan-out, beside the one departure that each session has reserved. Full: the
@@ -52,8 +53,10 @@ pub struct Stopped {
 }
 
 impl Server {
-    /// Starts serving on listeners that are already bound. Must be called within a Tokio runtime.
-    pub fn start(config: &Config, listeners: Vec<TcpListener>) -> io::Result<Self> {
+    /// Starts serving on listeners that are already bound, with the accounts of a store, or with guests only. Must be
+    /// called within a Tokio runtime.
+    pub fn start(config: &Config, listeners: Vec<TcpListener>, store: Option<Store>) -> io::Result<Self> {
+        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
         let metrics = Arc::new(Metrics::new());
         let registry = Arc::new(SessionRegistry::new());
         let admission = Arc::new(Admission::new(config.limits.clone()));
@@ -61,7 +64,7 @@ impl Server {
         let lobby = Log::new(LOBBY, rand::random(), config.lobby);
         let fan_out = FanOut::new(config.limits.notice_members, lobby, unix_ms, Arc::clone(&metrics));
         let shared = Arc::new(Shared {
-            doorkeeper: Doorkeeper::new(Arc::clone(&registry), config.mailbox),
+            doorkeeper: doorkeeper(config, &addresses, Arc::clone(&registry), store),
             limits: announced(config),
             timeouts: config.timeouts.clone(),
             rates: config.rates.clone(),
@@ -72,7 +75,7 @@ impl Server {
             readers: TaskTracker::new(),
         });
         let server = Self {
-            addresses: listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
+            addresses,
             fan_out: tokio::spawn(fan_out.run(commands)),
             connections: TaskTracker::new(),
             drain: config.timeouts.drain,
@@ -112,6 +115,18 @@ impl Server {
         &self.admission
     }
 
+    /// Whether people come in without an account.
+    #[must_use]
+    pub fn takes_guests(&self) -> bool {
+        self.shared.doorkeeper.ways_in() & way_in::GUEST != 0
+    }
+
+    /// Its accounts, if it has any.
+    #[must_use]
+    pub fn accounts(&self) -> Option<&AccountDesk> {
+        self.shared.doorkeeper.accounts()
+    }
+
     /// Sessions signed in.
     #[must_use]
     pub fn sessions(&self) -> usize {
@@ -136,8 +151,17 @@ impl Server {
     /// When the server is full.
     #[must_use]
     pub fn connect_in_memory(&self, pipe_bytes: usize) -> DuplexStream {
+        self.connect_in_memory_from(Ipv4Addr::LOCALHOST.into(), pipe_bytes)
+    }
+
+    /// As [`connect_in_memory`](Self::connect_in_memory), as if from this address.
+    ///
+    /// # Panics
+    /// When nobody is let in, or not from there.
+    #[must_use]
+    pub fn connect_in_memory_from(&self, address: IpAddr, pipe_bytes: usize) -> DuplexStream {
         let (client, socket) = tokio::io::duplex(pipe_bytes);
-        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let peer = SocketAddr::from((address, 0));
         let ticket = self.admission.admit(peer.ip(), Instant::now()).expect("the server has room");
         self.connections.spawn(serve(socket, peer, ticket, Arc::clone(&self.shared), self.inbox.clone()));
         client
@@ -169,6 +193,18 @@ impl Server {
         tracing::info!(event = "stopped", cut, "stopped");
         Stopped { cut }
     }
+}
+
+/// Who decides about logins. Guests come in unless told otherwise where only this machine can connect.
+fn doorkeeper(
+    config: &Config,
+    addresses: &[SocketAddr],
+    registry: Arc<SessionRegistry>,
+    store: Option<Store>,
+) -> Doorkeeper {
+    let accounts = store.map(|store| AccountDesk::new(store, &config.accounts, unix_ms));
+    let guests = addresses.iter().all(|address| address.ip().to_canonical().is_loopback());
+    Doorkeeper::new(registry, accounts, &config.accounts, guests, config.mailbox)
 }
 
 /// What a Hello says of this server.

@@ -47,6 +47,7 @@ fn every_scenario_finds_the_server_right() {
             assert_eq!(report.failures, [""; 0], "{name}");
             if scenario == Scenario::Churn {
                 assert!(report.log_ins.count > 0, "nobody came");
+                assert_eq!(report.log_ins.latency.count, report.log_ins.count, "the measured time alone");
                 continue;
             }
             let check = &report.check;

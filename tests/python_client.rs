@@ -1,5 +1,7 @@
 //! The client in Python, written from the protocol's document alone, agrees with the vectors and with the server.
 
+#[path = "common/folder.rs"]
+mod folder;
 #[path = "common/process.rs"]
 mod process;
 
@@ -8,6 +10,8 @@ use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitSta
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use folder::Folder;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/chat.py");
 const PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
@@ -133,11 +137,13 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
+        Self::start_with(&["--set", "database.url=none"])
+    }
+
+    fn start_with(options: &[&str]) -> Self {
         let mut command = Command::new(process::program());
-        let program = Program::start(
-            "the server",
-            command.args(["--listen", "127.0.0.1:0", "--set", "log.format=json"]),
-        );
+        let always = ["--listen", "127.0.0.1:0", "--set", "log.format=json"];
+        let program = Program::start("the server", command.args(always).args(options));
         let line = program.err.find(r#""event":"started""#);
         let address = line
             .split_once(r#""listen":"["#)
@@ -168,6 +174,37 @@ fn the_python_client_agrees_with_every_vector() {
     let (exit, out, err) = Program::start("the self-check", command.args([SCRIPT, "--self-check"])).finish();
     assert!(exit.success(), "{out:?} {err:?}");
     assert!(out.concat().ends_with(" passed, 0 failed"), "{out:?}");
+}
+
+#[test]
+fn an_account_is_made_logged_in_to_and_given_another_password_by_the_document_alone() {
+    let folder = Folder::new("iocp-chat python");
+    let data = folder.to_str().expect("a path in UTF-8");
+    let (first, second) = (folder.join("first"), folder.join("second"));
+    std::fs::write(&first, "correct horse\n").expect("a new file");
+    std::fs::write(&second, "battery staple\n").expect("a new file");
+    let [first, second] = [&first, &second].map(|file| file.to_str().expect("a path in UTF-8"));
+    let server = Server::start_with(&["--data", data]);
+    let made = server.connect("Kim", &["--register", "--password-file", first]);
+    made.err.expect("* registered as Kim (user)");
+    made.err.expect("* logged in as Kim (user)");
+    made.finish();
+    let changed = server.connect("kim", &["--password-file", first, "--new-password-file", second]);
+    changed.err.expect("* logged in as Kim (user)");
+    changed.err.expect("* the password is changed");
+    changed.finish();
+    for (options, refusal) in [
+        (&["--password-file", first][..], "refused: 1201"),
+        (&["--password-file", second, "--register"], "refused: 1301"),
+        (&[], "refused: 1301"),
+    ] {
+        let (exit, _, err) = server.connect("KIM", options).finish();
+        assert_eq!(exit.code(), Some(3), "{err:?}");
+        assert!(err.iter().any(|line| line.contains(refusal)), "{err:?}");
+    }
+    let right = server.connect("kim", &["--password-file", second]);
+    right.err.expect("* logged in as Kim (user)");
+    right.finish();
 }
 
 #[test]

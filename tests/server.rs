@@ -20,7 +20,7 @@ use tokio::{net::TcpStream, sync::Semaphore, time::timeout};
 
 fn serve(config: &Config) -> Server {
     let listener = bind("127.0.0.1:0".parse().expect("an address")).expect("a free port");
-    Server::start(config, vec![listener]).expect("a server")
+    Server::start(config, vec![listener], None).expect("a server")
 }
 
 async fn guest(server: &Server, name: &str) -> (Session, Events) {
@@ -156,8 +156,10 @@ async fn each_ip_version_has_a_listener_of_its_own() {
 fn a_taken_port_is_one_clear_line_and_exit_code_4() {
     let server = ServerProcess::start(&[]);
     let address = server.address.to_string();
-    let second =
-        Command::new(env!("CARGO_BIN_EXE_chat-server")).args(["--listen", &address]).output().expect("runs");
+    let second = Command::new(env!("CARGO_BIN_EXE_chat-server"))
+        .args(["--listen", &address, "--set", "database.url=none"])
+        .output()
+        .expect("runs");
     let said = String::from_utf8_lossy(&second.stderr);
     assert_eq!(second.status.code(), Some(4), "{said}");
     assert_eq!(said.trim(), format!("chat-server: {address} is in use by another program"));
@@ -167,8 +169,9 @@ fn a_taken_port_is_one_clear_line_and_exit_code_4() {
 async fn a_port_that_another_has_on_all_addresses_is_taken_on_each() {
     let all = bind(([0, 0, 0, 0], 0).into()).expect("a free port");
     let address = SocketAddr::from(([127, 0, 0, 1], all.local_addr().expect("bound").port()));
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_chat-server")).args(["--listen", &address.to_string()]).output();
+    let output = Command::new(env!("CARGO_BIN_EXE_chat-server"))
+        .args(["--listen", &address.to_string(), "--set", "database.url=none"])
+        .output();
     let output = output.expect("it runs");
     assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stderr));
 }

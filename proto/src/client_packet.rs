@@ -92,12 +92,18 @@ pub enum Credential {
     Other(u16),
 }
 
-/// The wire form of a [`Credential`].
+/// The wire form of a [`Credential`]. One that is none does not decode, so that what follows it is not judged.
 #[derive(Serialize, Deserialize)]
+#[serde(try_from = "(u16, &'a [u8])")]
 struct RawCredential<'a> {
     kind: u16,
     bytes: &'a [u8],
 }
+
+/// The wire form of an invitation's code.
+#[derive(Serialize, Deserialize)]
+#[serde(try_from = "&'a str")]
+struct RawInvite<'a>(&'a str);
 
 /// I am leaving; answered, then said goodbye to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,22 +172,18 @@ impl ClientPacket {
             kind::HELLO => raw(body).map(Self::Hello),
             kind::LOGIN => {
                 let Login { id, name, credential } = raw::<Login<&str, RawCredential>>(body)?;
-                let credential = credential.parse()?;
+                let credential = credential.into();
                 Ok(Self::Login(Login { id, name: Username::parse(name)?, credential }))
             }
             kind::REGISTER => {
-                let Register { id, name, credential, invite } =
-                    raw::<Register<&str, RawCredential, &str>>(body)?;
-                let credential = credential.parse()?;
-                if invite.len() > INVITE_BYTES_MAX.into() {
-                    return Err(ErrorCode::MalformedBody);
-                }
-                let name = Username::parse(name)?;
+                let Register { id, name, credential, invite: RawInvite(invite) } =
+                    raw::<Register<&str, RawCredential, RawInvite>>(body)?;
+                let (name, credential) = (Username::parse(name)?, credential.into());
                 Ok(Self::Register(Register { id, name, credential, invite: invite.into() }))
             }
             kind::CHANGE_PASSWORD => {
                 let ChangePassword { id, current, new } = raw::<ChangePassword<RawCredential>>(body)?;
-                let (current, new) = (current.parse()?, new.parse()?);
+                let (current, new) = (current.into(), new.into());
                 Ok(Self::ChangePassword(ChangePassword { id, current, new }))
             }
             kind::LOGOUT => raw(body).map(Self::Logout),
@@ -277,14 +279,34 @@ fn is_server_kind(kind: u16) -> bool {
     )
 }
 
-impl RawCredential<'_> {
-    fn parse(&self) -> Result<Credential, ErrorCode> {
-        match (self.kind, self.bytes) {
-            (0, []) => Ok(Credential::None),
-            (0, _) | (1, []) => Err(ErrorCode::MalformedBody),
-            (_, bytes) if bytes.len() > CREDENTIAL_BYTES_MAX.into() => Err(ErrorCode::MalformedBody),
-            (1, bytes) => Ok(Credential::Password(bytes.into())),
-            (kind, _) => Ok(Credential::Other(kind)),
+impl<'a> TryFrom<(u16, &'a [u8])> for RawCredential<'a> {
+    type Error = &'static str;
+
+    fn try_from((kind, bytes): (u16, &'a [u8])) -> Result<Self, Self::Error> {
+        let one = match kind {
+            0 => bytes.is_empty(),
+            1 => !bytes.is_empty(),
+            _ => true,
+        };
+        let fits = bytes.len() <= CREDENTIAL_BYTES_MAX.into();
+        if one && fits { Ok(Self { kind, bytes }) } else { Err("not the bytes of a credential of this kind") }
+    }
+}
+
+impl<'a> TryFrom<&'a str> for RawInvite<'a> {
+    type Error = &'static str;
+
+    fn try_from(code: &'a str) -> Result<Self, Self::Error> {
+        if code.len() <= INVITE_BYTES_MAX.into() { Ok(Self(code)) } else { Err("longer than an invitation") }
+    }
+}
+
+impl From<RawCredential<'_>> for Credential {
+    fn from(RawCredential { kind, bytes }: RawCredential) -> Self {
+        match kind {
+            0 => Self::None,
+            1 => Self::Password(bytes.into()),
+            kind => Self::Other(kind),
         }
     }
 }

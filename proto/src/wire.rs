@@ -15,8 +15,8 @@ use crate::{ErrorCode, limits};
 /// for "no request could be read").
 pub type RequestId = std::num::NonZeroU32;
 
-/// The type numbers of all packets, by the seed's families: 1xxx accounts, 2xxx session, 3xxx chat, 4xxx rooms, 5xxx joined
-/// and left, 7xxx system. A request's answer is the number after it.
+/// The type numbers of all packets, by the seed's families: 1xxx accounts, 2xxx session, 3xxx chat, 4xxx rooms,
+/// 5xxx joined and left, 7xxx system. A request's answer is the number after it.
 pub mod kind {
     /// Client: I want an account.
     pub const REGISTER: u16 = 1001;

@@ -2,10 +2,10 @@
 
 use bytes::BytesMut;
 use chat_proto::{
-    Answer, Broadcast, ClientPacket, Code, Credential, ErrorNotice, Goodbye, Hello, HelloAnswer, Joined,
-    Left, Limits, Line, LineHead, List, Login, Logout, Missed, PacketCodec, Ping, PingPayload, Pong,
-    Presence, Receipt, Refusal, Registered, RequestId, ServerPacket, SystemText, Text, Username, Welcome,
-    Whisper, WhisperReceipt, Who, WhoEntry, WhoPage, limits,
+    Answer, Broadcast, ChangePassword, ClientPacket, Code, Credential, ErrorNotice, Goodbye, Hello,
+    HelloAnswer, Joined, Left, Limits, Line, LineHead, List, Login, Logout, Missed, PacketCodec, Ping,
+    PingPayload, Pong, Presence, Receipt, Refusal, Register, Registered, RequestId, ServerPacket, SystemText,
+    Text, Username, Welcome, Whisper, WhisperReceipt, Who, WhoEntry, WhoPage, limits,
 };
 use proptest::{
     array, collection, option,
@@ -42,6 +42,14 @@ proptest! {
     }
 
     #[test]
+    fn a_registration_fits_before_login(name in name(), credential in credential(), invite in invite()) {
+        let mut bytes = BytesMut::new();
+        let register = Register { id: RequestId::MAX, name, credential, invite };
+        ClientPacket::Register(register).encode(&mut bytes);
+        prop_assert!(bytes.len() <= limits::GUEST_PACKET_BYTES_MAX.into());
+    }
+
+    #[test]
     fn any_bytes_decode_to_what_encodes_to_them_or_are_refused(
         (kind, body) in (any_kind(), collection::vec(any::<u8>(), 0..200)),
     ) {
@@ -67,9 +75,7 @@ proptest! {
         let changed = body[at] != byte;
         body[at] = byte;
         if let Ok(other) = ClientPacket::decode(frame.kind, &body) {
-            // Composing brings names of different bytes together, and unknown credentials are not kept.
-            let one_form = !matches!(packet, ClientPacket::Login(_) | ClientPacket::Whisper(_));
-            prop_assert!(!one_form || (other != packet) == changed);
+            prop_assert!(!has_one_form(&packet) || (other != packet) == changed);
         }
         holds_of(frame.kind, &body);
     }
@@ -111,6 +117,17 @@ proptest! {
 }
 
 #[test]
+fn the_largest_registration_fits_before_login() {
+    let name = Username::parse(&"\u{ac00}".repeat(limits::NAME_CHARS_MAX.into())).expect("a name");
+    let credential = Credential::Password([1; limits::CREDENTIAL_BYTES_MAX as usize].into());
+    let invite = "Z".repeat(limits::INVITE_BYTES_MAX.into()).into();
+    let mut bytes = BytesMut::new();
+    ClientPacket::Register(Register { id: RequestId::MAX, name, credential, invite }).encode(&mut bytes);
+    assert_eq!(bytes.len(), 511);
+    assert!(bytes.len() <= limits::GUEST_PACKET_BYTES_MAX.into());
+}
+
+#[test]
 fn the_largest_packet_of_a_server_is_decoded() {
     let place = LineHead { conversation: 1, epoch: 1, seq: 1, time_ms: 1 };
     for text_bytes in [65_510, 65_519] {
@@ -139,11 +156,10 @@ fn holds_of(kind: u16, body: &[u8]) {
     if let Ok(packet) = ClientPacket::decode(kind, body) {
         let mut bytes = BytesMut::new();
         packet.encode(&mut bytes);
-        // A name is composed, and the bytes of an unknown credential are not kept.
-        if matches!(packet, ClientPacket::Login(_) | ClientPacket::Whisper(_)) {
-            assert_eq!(ClientPacket::decode(kind, &bytes[4..]), Ok(packet));
-        } else {
+        if has_one_form(&packet) {
             assert_eq!(bytes[4..], *body);
+        } else {
+            assert_eq!(ClientPacket::decode(kind, &bytes[4..]), Ok(packet));
         }
     }
     if let Ok(packet) = ServerPacket::decode(kind, body) {
@@ -151,6 +167,18 @@ fn holds_of(kind: u16, body: &[u8]) {
         packet.encode(&mut bytes);
         assert_eq!(bytes[4..], *body);
     }
+}
+
+/// Whether different bytes are different packets: composing brings names together, and the bytes of a credential of
+/// an unknown kind are not kept.
+fn has_one_form(packet: &ClientPacket) -> bool {
+    !matches!(
+        packet,
+        ClientPacket::Register(_)
+            | ClientPacket::ChangePassword(_)
+            | ClientPacket::Login(_)
+            | ClientPacket::Whisper(_)
+    )
 }
 
 fn only_frame(mut bytes: BytesMut, limit: u16) -> chat_proto::Frame {
@@ -163,8 +191,8 @@ fn any_kind() -> impl Strategy<Value = u16> {
     prop_oneof![
         1 => any::<u16>(),
         20 => proptest::sample::select(vec![
-            2001, 2002, 2003, 2004, 2005, 2006, 3001, 3002, 3005, 3006, 3101, 3103, 3110, 4001, 4002, 5001, 5002,
-            7001, 7002, 7003, 7004, 7005,
+            1001, 1002, 1003, 1004, 2001, 2002, 2003, 2004, 2005, 2006, 3001, 3002, 3005, 3006, 3101, 3103, 3110,
+            4001, 4002, 5001, 5002, 7001, 7002, 7003, 7004, 7005,
         ]),
     ]
 }
@@ -200,6 +228,12 @@ fn credential() -> impl Strategy<Value = Credential> {
     ]
 }
 
+fn invite() -> impl Strategy<Value = Box<str>> {
+    prop_oneof!["[0-9A-HJKMNP-TV-Z]{16}", "\\PC{0,16}"].prop_filter_map("too long", |code| {
+        (code.len() <= limits::INVITE_BYTES_MAX.into()).then(|| code.into())
+    })
+}
+
 fn payload() -> impl Strategy<Value = PingPayload> {
     collection::vec(any::<u8>(), 0..=64).prop_map(|bytes| PingPayload::new(&bytes).expect("at most 64"))
 }
@@ -211,6 +245,12 @@ fn client_packet() -> impl Strategy<Value = ClientPacket> {
             version,
             features
         })),
+        (id(), name(), credential(), invite()).prop_map(|(id, name, credential, invite)| {
+            ClientPacket::Register(Register { id, name, credential, invite })
+        }),
+        (id(), credential(), credential()).prop_map(|(id, current, new)| {
+            ClientPacket::ChangePassword(ChangePassword { id, current, new })
+        }),
         (id(), name(), credential()).prop_map(|(id, name, credential)| ClientPacket::Login(Login {
             id,
             name,

@@ -13,7 +13,11 @@ use tokio_util::codec::Decoder as _;
 use fields::{client_fields, server_fields, to_hex};
 
 /// Every type number, its name and who sends it, as the crate has them.
-const KINDS: [(u16, &str, &str); 22] = [
+const KINDS: [(u16, &str, &str); 26] = [
+    (kind::REGISTER, "Register", "C → S"),
+    (kind::REGISTER_ANSWER, "RegisterAnswer", "S → C"),
+    (kind::CHANGE_PASSWORD, "ChangePassword", "C → S"),
+    (kind::CHANGE_PASSWORD_ANSWER, "ChangePasswordAnswer", "S → C"),
     (kind::HELLO, "Hello", "C → S"),
     (kind::HELLO_ANSWER, "HelloAnswer", "S → C"),
     (kind::LOGIN, "Login", "C → S"),
@@ -219,6 +223,8 @@ fn the_default_limits_of_the_specification_are_those_of_the_crate() {
         ("guest_refusals", limits::GUEST_REFUSALS_MAX),
         ("refusal_score", limits::REFUSAL_SCORE_MAX),
         ("credential_bytes", limits::CREDENTIAL_BYTES_MAX),
+        ("password_bytes_min", limits::PASSWORD_BYTES_MIN),
+        ("password_bytes_max", limits::PASSWORD_BYTES_MAX),
     ] {
         let start = format!("| `{field}` | `u16` | ");
         let row = page.lines().find_map(|line| line.strip_prefix(start.as_str())).expect(field);

@@ -4,7 +4,8 @@ use std::{num::NonZeroU32, time::Duration};
 
 use bytes::BytesMut;
 use chat_proto::{
-    ClientPacket, Code, Credential, Hello, HelloAnswer, Login, Pong, Refusal, ServerPacket, Username, VERSION,
+    ClientPacket, Code, Credential, ErrorCode, Hello, HelloAnswer, Login, Pong, Refusal, Register,
+    Registered, ServerPacket, Username, VERSION, limits::INVITE_BYTES_MAX,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
@@ -41,8 +42,9 @@ pub struct Client {
 }
 
 const HELLO_ID: NonZeroU32 = NonZeroU32::MIN;
-/// Before login the server is asked two things, one after the other.
-const LOGIN_ID: NonZeroU32 = HELLO_ID.saturating_add(1);
+/// Before login the server is asked one thing after the other.
+const REGISTER_ID: NonZeroU32 = HELLO_ID.saturating_add(1);
+const LOGIN_ID: NonZeroU32 = REGISTER_ID.saturating_add(1);
 
 impl Client {
     /// Connects over TCP and greets.
@@ -81,6 +83,32 @@ impl Client {
     #[must_use]
     pub fn server(&self) -> &HelloAnswer {
         &self.server
+    }
+
+    /// Makes an account, to be logged in to afterwards on the same connection. `invite` is an invitation's code, or
+    /// empty; hyphens in it do not matter. After a refusal another name or password may be tried; the server ends a
+    /// connection at the third.
+    pub async fn register(
+        &mut self,
+        name: &str,
+        credential: Credential,
+        invite: &str,
+    ) -> Result<Registered, Error> {
+        let name = Username::parse(name).map_err(Error::refused)?;
+        let invite: String = invite.chars().filter(|c| *c != '-').collect();
+        if invite.len() > INVITE_BYTES_MAX.into() {
+            return Err(Error::refused(ErrorCode::InviteInvalid));
+        }
+        let register = Register { id: REGISTER_ID, name, credential, invite: invite.into() };
+        let register = ClientPacket::Register(register);
+        let Self { packets, writer, timeouts, .. } = self;
+        let exchanging = exchange(packets, writer, &register);
+        match within(timeouts.login, "the registration's answer", exchanging).await? {
+            ServerPacket::RegisterAnswer(answer) if answer.id == REGISTER_ID => {
+                answer.outcome.map_err(Error::Refused)
+            }
+            other => Err(ProtocolError::Unexpected(other.kind()).into()),
+        }
     }
 
     /// Becomes somebody. A refused login ends the connection.

@@ -104,7 +104,10 @@ impl Link {
             ServerPacket::WhisperAnswer(answer) => self.answer(kind::WHISPER, answer, WhisperReceipt),
             ServerPacket::WhoAnswer(answer) => self.answer(kind::WHO, answer, WhoPage),
             ServerPacket::LogoutAnswer(answer) => self.answer(kind::LOGOUT, answer, |()| Done),
-            ServerPacket::HelloAnswer(_) | ServerPacket::LoginAnswer(_) => {
+            ServerPacket::ChangePasswordAnswer(answer) => {
+                self.answer(kind::CHANGE_PASSWORD, answer, |()| Done)
+            }
+            ServerPacket::HelloAnswer(_) | ServerPacket::RegisterAnswer(_) | ServerPacket::LoginAnswer(_) => {
                 Err(ProtocolError::Unexpected(packet.kind()).into())
             }
             ServerPacket::Goodbye(goodbye) => Err(Error::Closed(goodbye)),

@@ -6,8 +6,8 @@ use std::{
 };
 
 use chat_proto::{
-    Broadcast, ClientPacket, HelloAnswer, Logout, Receipt, RequestId, Text, Username, Welcome, Whisper,
-    WhisperReceipt, Who, WhoEntry, WhoPage,
+    Broadcast, ChangePassword, ClientPacket, Credential, HelloAnswer, Logout, Receipt, RequestId, Text,
+    Username, Welcome, Whisper, WhisperReceipt, Who, WhoEntry, WhoPage,
 };
 use tokio::{io::AsyncWrite, time::timeout};
 use tokio_util::task::AbortOnDropHandle;
@@ -103,6 +103,12 @@ impl Session {
         let asked = Instant::now();
         self.answered(self.send_ping()).await?;
         Ok(asked.elapsed())
+    }
+
+    /// Sets another password for one's account.
+    pub async fn change_password(&self, current: Credential, new: Credential) -> Result<(), Error> {
+        let request = |id| ClientPacket::ChangePassword(ChangePassword { id, current, new });
+        self.answered(self.send(request, |outcome| done(&outcome))).await
     }
 
     /// Leaves, after everything already asked has been answered, and waits for the server's goodbye.

@@ -13,6 +13,79 @@ pub struct AccountsConfig {
     /// (admin, system, 운영자 and others).
     #[serde(deserialize_with = "usernames")]
     pub reserved: Vec<Username>,
+    /// Who may make an account.
+    pub registration: Registration,
+    /// Whether people come in without an account. Not set: while every listener is of this machine alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guests: Option<bool>,
+    /// What becomes of an account's session when its owner logs in again.
+    pub second_login: SecondLogin,
+    /// What a password's hash costs, and how many may run.
+    pub hashing: HashingConfig,
+}
+
+/// Who may make an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    /// Everybody.
+    Open,
+    /// Who has an invitation.
+    Invite,
+    /// Nobody: the operator makes accounts.
+    Closed,
+}
+
+/// What becomes of an account's session when its owner logs in again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SecondLogin {
+    /// It ends, and the new one takes its place.
+    Replaces,
+    /// It goes on, and the new one is refused.
+    Refused,
+}
+
+/// What a password's hash costs (argon2id), and how many may run. Hashes that are cheaper than this are made anew when
+/// their owners log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HashingConfig {
+    /// Memory of one hash, in KiB.
+    pub memory_kib: u32,
+    /// Passes over it.
+    pub passes: u32,
+    /// Lanes, which a hash could use threads for.
+    pub lanes: u32,
+    /// Hashes that run at once; 0: one for each processor.
+    pub at_once: usize,
+}
+
+impl HashingConfig {
+    /// The least that OWASP's Password Storage Cheat Sheet takes: 7 MiB, and as much work as 12 MiB three times.
+    const MEMORY_KIB_MIN: u32 = 7_168;
+    const WORK_KIB_MIN: u64 = 35_840;
+
+    /// Says what cannot be, or would be too weak, naming the key.
+    pub fn check(&self) -> Result<(), String> {
+        let Self { memory_kib, passes, lanes, .. } = *self;
+        let fits = (1..=64).contains(&lanes) && memory_kib >= 8 * lanes && memory_kib <= 1024 * 1024;
+        let strong = memory_kib >= Self::MEMORY_KIB_MIN
+            && u64::from(memory_kib) * u64::from(passes) >= Self::WORK_KIB_MIN;
+        if fits && strong && (1..=1_000).contains(&passes) {
+            return Ok(());
+        }
+        Err("`accounts.hashing` is weaker than OWASP advises, or is impossible: \
+             memory_kib 7168 to 1048576, and memory_kib times passes at least 35840"
+            .into())
+    }
+}
+
+impl Default for HashingConfig {
+    /// OWASP's first choice: 19 MiB, two passes, one lane.
+    fn default() -> Self {
+        Self { memory_kib: 19_456, passes: 2, lanes: 1, at_once: 0 }
+    }
 }
 
 /// Which writing a name may have. Whatever is chosen, full- and half-width forms, cases and look-alikes of a name
@@ -33,7 +106,14 @@ impl Default for AccountsConfig {
     /// People of every language come in: what makes names of many scripts dangerous is refused one by one, and a
     /// server that closes later shuts out names that it gave away.
     fn default() -> Self {
-        Self { names: NamePolicy::Precis, reserved: Vec::new() }
+        Self {
+            names: NamePolicy::Precis,
+            reserved: Vec::new(),
+            registration: Registration::Open,
+            guests: None,
+            second_login: SecondLogin::Replaces,
+            hashing: HashingConfig::default(),
+        }
     }
 }
 

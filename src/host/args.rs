@@ -34,6 +34,12 @@ pub enum Command {
     Config,
     /// Ask a running server whether it is well: exit code 0 if it answers, else 1.
     Health(HealthArgs),
+    /// Make, change, list and move accounts, beside a running server or without one.
+    User(super::user::UserArgs),
+    /// Make, list and revoke invites, with which people register.
+    Invite(super::invite::InviteArgs),
+    /// Look after the database: migrate it, copy it, check it.
+    Db(super::db::DbArgs),
     /// Install, remove and run this server as a Windows service.
     #[cfg(windows)]
     Service(super::service::ServiceArgs),
@@ -56,7 +62,10 @@ pub struct Settings {
     /// Read settings from this TOML file.
     #[arg(short, long, global = true, env = "CHAT_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Keep what outlives the process in this folder (today: the log, when run as a service).
+    /// Keep what outlives the process in this folder: accounts, and the log when run as a service.
+    ///
+    /// Default: the one that systemd gives, else iocp-chat in XDG's data folder (~/.local/share); on Windows
+    /// %LOCALAPPDATA%\iocp-chat, and %ProgramData%\iocp-chat\NAME for a service.
     #[arg(short, long, global = true, env = "CHAT_DATA", value_name = "FOLDER")]
     pub data: Option<PathBuf>,
     /// Listen here; may be given several times [default: 127.0.0.1:11021].
@@ -81,6 +90,8 @@ Examples:
   chat-server --set limits.connections=500 --set 'rates.chat={per_second=20,burst=40}'
   chat-server config > chat.toml && chat-server --config chat.toml
   chat-server health --address 127.0.0.1:11021
+  chat-server user add kim --role admin           asks for the password; beside a running server as well
+  chat-server db backup                           a copy in the data folder
 
 Exit codes:
   0  stopped as asked            3  the configuration is wrong

@@ -1,6 +1,10 @@
 //! The server run by a person, a shell, a container or systemd: signals stop it, its log goes to standard error.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    io::{self, Write as _},
+    net::SocketAddr,
+    time::Duration,
+};
 
 use super::{args::Settings, exit::Failure, log, run};
 use crate::stop::{Signals, StopReason};
@@ -23,6 +27,10 @@ struct Console {
 }
 
 impl run::Host for Console {
+    fn first_admin(&mut self, line: &str) -> io::Result<()> {
+        writeln!(io::stderr(), "chat-server: {line}")
+    }
+
     #[cfg_attr(windows, expect(unused_variables, reason = "only systemd asks"))]
     fn ready(&mut self, addresses: &[SocketAddr]) {
         #[cfg(unix)]

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::config::ConfigError;
+use crate::{config::ConfigError, store::StoreError};
 
 /// Why the program ends before its time.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +19,9 @@ pub enum Failure {
     /// An address to listen on is taken.
     #[error("{0} is in use by another program")]
     AddressInUse(std::net::SocketAddr),
+    /// The data store failed.
+    #[error("{0}")]
+    Store(String),
 }
 
 impl Failure {
@@ -35,7 +38,14 @@ impl Failure {
             Self::CommandLine(_) => 2,
             Self::Config(_) => 3,
             Self::AddressInUse(_) => 4,
+            Self::Store(_) => 5,
         }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.to_string())
     }
 }
 

@@ -2,16 +2,28 @@
 
 mod args;
 mod console;
+mod database;
+mod db;
 mod exit;
+mod first_admin;
+mod folder;
 mod health;
+mod invite;
 mod log;
+mod password;
 mod run;
 #[cfg(windows)]
 mod service;
 #[cfg(unix)]
 mod systemd;
+mod transfer;
+mod user;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+    time::{Duration, SystemTime},
+};
 
 use clap::Parser;
 
@@ -27,6 +39,9 @@ pub fn main() -> ExitCode {
             Command::Check => done(settings.load().map(|_| println!("the configuration is valid"))),
             Command::Config => done(settings.load().map(|config| print!("{}", config.to_toml()))),
             Command::Health(args) => done(health::check(&args, &settings).map(|line| println!("{line}"))),
+            Command::User(args) => done(alone(user::run(&args, &settings))),
+            Command::Invite(args) => done(alone(invite::run(&args, &settings))),
+            Command::Db(args) => done(alone(db::run(&args, &settings))),
             #[cfg(windows)]
             Command::Service(args) => done(service::manage(&args, &settings)),
         },
@@ -54,6 +69,40 @@ fn serve(settings: Result<Settings, clap::Error>) -> ExitCode {
         Ok(settings) => done(console::serve(&settings)),
         Err(error) => error.exit(),
     }
+}
+
+/// Does a command's work on this thread.
+fn alone<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::running("the runtime does not start", error))?
+        .block_on(work)
+}
+
+/// Prints what a command found out. Whoever reads no further has read enough.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::running("standard output", error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Milliseconds since 1970 UTC; 0 if the clock says it is before that.
+fn now_ms() -> u64 {
+    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A time as people and programs read it: `2026-07-25T10:11:12Z`.
+fn shown_time(ms: u64) -> String {
+    // The last moment that has four digits for its year.
+    const MS_MAX: u64 = 253_402_300_799_000;
+    let since = Duration::from_millis(ms.min(MS_MAX));
+    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string()
 }
 
 fn done(result: Result<(), Failure>) -> ExitCode {

@@ -1,14 +1,32 @@
 //! One run of the server, from its listeners to its last goodbye, for whoever started it.
 
-use std::{io, net::SocketAddr};
+use std::{convert::Infallible, future, io, net::SocketAddr, time::Duration};
 
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, task::JoinHandle, time};
 
-use super::exit::Failure;
-use crate::{config::Config, net::bind, platform, server::Server, stop::StopReason};
+use super::{database, exit::Failure, first_admin};
+use crate::{
+    config::{Config, Registration},
+    net::bind,
+    platform,
+    server::Server,
+    stop::StopReason,
+    store::Store,
+};
+
+/// How often it is written when people last logged in.
+const FLUSH_LOGINS: Duration = Duration::from_secs(60);
 
 /// Who started the server: is told how far it is, and says when to stop.
 pub trait Host {
+    /// Goes on while the database is opened, which may have to be migrated.
+    async fn while_starting(&mut self) -> Infallible {
+        future::pending().await
+    }
+
+    /// A line for the operator alone, with an invite for the first admin in it. No log has it.
+    fn first_admin(&mut self, line: &str) -> io::Result<()>;
+
     /// The server listens.
     fn ready(&mut self, addresses: &[SocketAddr]);
 
@@ -35,24 +53,76 @@ pub fn run<H: Host>(config: &Config, host: impl FnOnce(&Config) -> io::Result<H>
 async fn serve<H: Host>(config: &Config, host: impl FnOnce(&Config) -> io::Result<H>) -> Result<(), Failure> {
     let mut host = host(config).map_err(|error| Failure::running("cannot listen for the stop", error))?;
     let descriptors = platform::raise_descriptor_limit();
-    let listeners = config.listen.iter().map(|address| listen(*address)).collect::<Result<_, _>>()?;
-    let server = Server::start(config, listeners)
-        .map_err(|error| Failure::running("the server does not start", error))?;
+    let place = database::place(config)?;
+    let store = match &place {
+        Some(place) => tokio::select! {
+            opened = database::open(place) => Some(opened?),
+            never = host.while_starting() => match never {},
+        },
+        None => None,
+    };
+    let started = start(config, store.clone(), &mut host).await;
+    let server = match (started, &store) {
+        (Err(failure), Some(store)) => {
+            database::close(store).await;
+            return Err(failure);
+        }
+        (started, _) => started?,
+    };
+    let flush = store.clone().map(flush_logins);
     tracing::info!(
         event = "started",
         version = env!("CARGO_PKG_VERSION"),
         listen = ?server.addresses(),
         connections_max = config.limits.connections,
         descriptors,
+        database = place.map_or_else(|| "none".into(), |place| place.to_string()),
+        guests = server.takes_guests(),
+        registration = server.accounts().map(|accounts| tracing::field::debug(accounts.registration())),
         "listening"
     );
     host.ready(server.addresses());
     let reason = host.asked_to_stop().await;
     host.stopping(reason);
+    let stopped = async {
+        server.stop(reason).await;
+        if let Some(flush) = flush {
+            flush.abort();
+        }
+        if let Some(store) = store {
+            database::close(&store).await;
+        }
+    };
     tokio::select! {
-        _ = server.stop(reason) => Ok(()),
+        () = stopped => Ok(()),
         why = host.while_stopping() => Err(Failure::running("stopped at once", why)),
     }
+}
+
+/// Listens, with the database open. The invite comes after that: who fails to listen has no use for one.
+async fn start(config: &Config, store: Option<Store>, host: &mut impl Host) -> Result<Server, Failure> {
+    let listeners = config.listen.iter().map(|address| listen(*address)).collect::<Result<_, _>>()?;
+    if let Some(store) = &store
+        && config.accounts.registration != Registration::Closed
+        && let Some(line) = first_admin::invite(store).await?
+    {
+        host.first_admin(&line)
+            .map_err(|error| Failure::running("the first admin's invite cannot be told", error))?;
+    }
+    Server::start(config, listeners, store)
+        .map_err(|error| Failure::running("the server does not start", error))
+}
+
+/// Writes once a minute when people last logged in. A failure is not the end: what was noted still is.
+fn flush_logins(store: Store) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        loop {
+            time::sleep(FLUSH_LOGINS).await;
+            if let Err(error) = store.accounts().flush_logins().await {
+                tracing::warn!(event = "logins_not_written", %error, "when people last logged in is not written");
+            }
+        }
+    })
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::Arc,
     time::Duration,
 };
@@ -13,7 +13,7 @@ use thiserror::Error;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::LimitConfig;
+use crate::{config::LimitConfig, session::network};
 
 /// Addresses whose recent connections are remembered. Full: the one heard of longest ago is forgotten.
 const RECENT_ADDRESSES_MAX: usize = 65_536;
@@ -80,7 +80,7 @@ impl Admission {
     /// Lets a connection in, perhaps at the cost of the oldest that has not logged in.
     pub fn admit(self: &Arc<Self>, ip: IpAddr, now: Instant) -> Result<Ticket, Refused> {
         let ip = ip.to_canonical();
-        let address = (!self.limits.exempt_addresses.contains(&ip)).then(|| group(ip));
+        let address = (!self.limits.exempt_addresses.contains(&ip)).then(|| network(ip));
         let mut state = self.state.lock();
         if state.connections >= self.limits.connections {
             return Err(Refused::Full);
@@ -167,14 +167,6 @@ impl Drop for Ticket {
                 state.addresses.remove(&address);
             }
         }
-    }
-}
-
-/// What counts as one address: a whole IPv6 /64, because one host may have all of it.
-fn group(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(_) => ip,
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
     }
 }
 

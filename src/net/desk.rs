@@ -1,11 +1,11 @@
 //! The reading half of a signed-in connection: takes packets, bounds how fast and how silent the peer may be,
 //! and gets its requests served.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use chat_proto::{
-    Answer, ClientPacket, ErrorCode, Frame, FrameError, Ping, PingPayload, Refusal, RequestId, ServerPacket,
-    kind,
+    Answer, ChangePassword, ClientPacket, Credential, ErrorCode, Frame, FrameError, Ping, PingPayload,
+    Refusal, RequestId, ServerPacket, kind,
 };
 use tokio::{
     io::AsyncRead,
@@ -14,14 +14,14 @@ use tokio::{
 };
 
 use super::{
-    End, TokenBucket,
+    End,
     conduct::Conduct,
     packet_reader::{Incoming, PacketReader},
     shared::Shared,
 };
 use crate::{
     room::{Command, Inbox, Slot},
-    session::{Next, Session},
+    session::{Next, Session, TokenBucket},
 };
 
 /// The fan-out outlives every reader; if it does not, the server is coming down around us.
@@ -46,6 +46,8 @@ enum Waiting {
     Slot(Asked),
     /// Room in the inbox, for this.
     Inbox(Command),
+    /// A password to be hashed.
+    Password(Box<(Slot, ChangePassword<Credential>)>),
     /// All that was asked before to be answered, and then to answer this logout.
     Settled(RequestId),
 }
@@ -54,6 +56,8 @@ enum Waiting {
 pub struct Desk<R> {
     reader: PacketReader<R>,
     session: Session,
+    /// The peer's address.
+    from: IpAddr,
     shared: Arc<Shared>,
     chat: TokenBucket,
     other: TokenBucket,
@@ -66,7 +70,7 @@ pub struct Desk<R> {
 
 impl<R: AsyncRead + Unpin> Desk<R> {
     /// A desk for one session.
-    pub fn new(reader: PacketReader<R>, session: Session, shared: Arc<Shared>) -> Self {
+    pub fn new(reader: PacketReader<R>, session: Session, from: IpAddr, shared: Arc<Shared>) -> Self {
         let now = Instant::now();
         Self {
             chat: TokenBucket::new(shared.rates.chat, now),
@@ -76,6 +80,7 @@ impl<R: AsyncRead + Unpin> Desk<R> {
             pinged: false,
             reader,
             session,
+            from,
             shared,
         }
     }
@@ -187,6 +192,9 @@ impl<R: AsyncRead + Unpin> Desk<R> {
                 Err(TrySendError::Full(command)) => Step::Waiting(Waiting::Inbox(command)),
                 Err(TrySendError::Closed(_)) => Step::Served(Err(INBOX_CLOSED)),
             },
+            Next::ChangePassword(slot, request) => {
+                Step::Waiting(Waiting::Password(Box::new((slot, request))))
+            }
             Next::Refused(code) => Step::Served(self.count(code)),
             Next::NotNow(slot, code) => Step::Served(self.refuse(slot, kind, id, Refusal::new(code))),
             Next::LogOut(id) => Step::Waiting(Waiting::Settled(id)),
@@ -204,6 +212,10 @@ impl<R: AsyncRead + Unpin> Desk<R> {
                 Waiting::Inbox(command) => {
                     return inbox.send(command).await.map_err(|_| INBOX_CLOSED);
                 }
+                Waiting::Password(asked) => {
+                    let (slot, request) = *asked;
+                    return self.change_password(slot, request).await;
+                }
                 Waiting::Settled(id) => {
                     let subscriber = self.session.subscriber();
                     // In order: what was asked before is answered before.
@@ -216,6 +228,16 @@ impl<R: AsyncRead + Unpin> Desk<R> {
                 Step::Served(served) => return served,
                 Step::Waiting(next) => waiting = next,
             }
+        }
+    }
+
+    async fn change_password(&mut self, slot: Slot, request: ChangePassword<Credential>) -> Result<(), End> {
+        let (doorkeeper, subscriber) = (&self.shared.doorkeeper, self.session.subscriber());
+        let outcome = doorkeeper.change_password(subscriber, &request, self.from).await;
+        slot.answer(&ServerPacket::ChangePasswordAnswer(Answer { id: request.id, outcome }));
+        match outcome.err().and_then(|refusal| refusal.code.error()) {
+            Some(code) => self.count(code),
+            None => Ok(()),
         }
     }
 

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use chat_proto::{
-    ClientPacket, Code, ErrorCode, Frame, Hello, HelloAnswer, Pong, Refusal, RequestId, ServerPacket,
+    Answer, ClientPacket, Code, ErrorCode, Frame, Hello, HelloAnswer, Pong, Refusal, RequestId, ServerPacket,
     VERSION, kind,
     limits::{GUEST_PACKET_BYTES_MAX, GUEST_PACKETS_MAX, GUEST_REFUSALS_MAX},
 };
@@ -15,14 +15,18 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    End, TokenBucket,
+    End,
     farewell::{About, Farewell},
     member::Member,
     packet_reader::{Incoming, PacketReader},
     shared::Shared,
     transport::Transport,
 };
-use crate::{config::Rate, room::Inbox, session::Session};
+use crate::{
+    config::Rate,
+    room::Inbox,
+    session::{Session, TokenBucket},
+};
 
 /// Packets a guest may send: enough to greet, to log in, and to mistype twice.
 const GUEST_RATE: Rate = Rate { per_second: 1, burst: GUEST_PACKETS_MAX as u32 };
@@ -104,13 +108,25 @@ impl<S: Transport> Guest<S> {
             Err(refused) => (refused.id, Err(refused.code)),
         };
         match (self.not_now(kind), packet) {
-            (Some(code), _) | (None, Err(code)) => self.refuse(kind, id, code).await?,
+            (Some(code), _) | (None, Err(code)) => self.refuse(kind, id, Refusal::new(code)).await?,
             (None, Ok(ClientPacket::Hello(hello))) => self.greet(hello).await?,
-            (None, Ok(ClientPacket::Login(login))) => match self.shared.doorkeeper.log_in(login, inbox).await
-            {
-                Ok(session) => return Ok(Some(session)),
-                Err(code) => self.refuse(kind, id, code).await?,
-            },
+            (None, Ok(ClientPacket::Login(login))) => {
+                let from = self.about.peer.ip();
+                match self.shared.doorkeeper.log_in(login, from, inbox).await {
+                    Ok(session) => return Ok(Some(session)),
+                    Err(refusal) => self.refuse(kind, id, refusal).await?,
+                }
+            }
+            (None, Ok(ClientPacket::Register(request))) => {
+                let from = self.about.peer.ip();
+                match self.shared.doorkeeper.register(&request, from).await {
+                    Ok(registered) => {
+                        let answer = Answer { id: request.id, outcome: Ok(registered) };
+                        self.write(ServerPacket::RegisterAnswer(answer).to_bytes()).await?;
+                    }
+                    Err(refusal) => self.refuse(kind, id, refusal).await?,
+                }
+            }
             (None, Ok(ClientPacket::Ping(ping))) => {
                 self.write(ServerPacket::Pong(Pong { payload: ping.payload }).to_bytes()).await?;
             }
@@ -126,7 +142,9 @@ impl<S: Transport> Guest<S> {
             kind::HELLO if !self.greeted => None,
             _ if !self.greeted => Some(ErrorCode::InvalidState),
             kind::HELLO => Some(ErrorCode::InvalidState),
-            kind::LOGOUT | kind::BROADCAST | kind::WHISPER | kind::WHO => Some(ErrorCode::NotAuthenticated),
+            kind::LOGOUT | kind::CHANGE_PASSWORD | kind::BROADCAST | kind::WHISPER | kind::WHO => {
+                Some(ErrorCode::NotAuthenticated)
+            }
             _ => None,
         }
     }
@@ -141,7 +159,7 @@ impl<S: Transport> Guest<S> {
             version_max: VERSION,
             features: 0,
             durability: 0,
-            ways_in: self.shared.ways_in,
+            ways_in: self.shared.doorkeeper.ways_in(),
             time_ms: (self.shared.clock)(),
             limits: self.shared.limits,
         };
@@ -151,9 +169,10 @@ impl<S: Transport> Guest<S> {
     }
 
     /// Tells a refusal, and ends the connection if it is one that ends it, or one too many.
-    async fn refuse(&mut self, kind: u16, id: Option<RequestId>, code: ErrorCode) -> Result<(), End> {
+    async fn refuse(&mut self, kind: u16, id: Option<RequestId>, refusal: Refusal) -> Result<(), End> {
         self.refusals += 1;
-        self.write(Refusal::new(code).to_bytes(kind, id)).await?;
+        self.write(refusal.to_bytes(kind, id)).await?;
+        let Some(code) = refusal.code.error() else { return Ok(()) };
         if forgives(code) && self.refusals < GUEST_REFUSALS_MAX {
             self.shared.metrics.reject(code);
             Ok(())

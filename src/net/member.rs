@@ -47,7 +47,7 @@ impl<S: Transport> Member<S> {
         let write_half = write_half.expect("the socket has just been split");
         Self {
             writer: Writer::new(write_half, Outbound::new(subscriber), shared.timeouts.write),
-            desk: Desk::new(reader, session, shared),
+            desk: Desk::new(reader, session, about.peer.ip(), shared),
             about,
         }
     }

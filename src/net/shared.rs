@@ -17,8 +17,6 @@ pub struct Shared {
     pub doorkeeper: Doorkeeper,
     /// What Hello announces.
     pub limits: Limits,
-    /// How people get in, as Hello tells it.
-    pub ways_in: u16,
     /// How long a connection may take over things.
     pub timeouts: TimeoutConfig,
     /// How fast one session may be.

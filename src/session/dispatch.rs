@@ -1,8 +1,8 @@
 //! What a signed-in person asks for, and who answers it.
 
 use chat_proto::{
-    Answer, Broadcast, ClientPacket, ErrorCode, LOBBY, MAILBOX, Pong, Refusal, RequestId, ServerPacket, Text,
-    Username, Whisper, WhisperReceipt, kind,
+    Answer, Broadcast, ChangePassword, ClientPacket, Credential, ErrorCode, LOBBY, MAILBOX, Pong, Refusal,
+    RequestId, ServerPacket, Text, Username, Whisper, WhisperReceipt, kind,
 };
 
 use super::Session;
@@ -14,6 +14,8 @@ pub enum Next {
     Done,
     /// The fan-out has to be asked this.
     Ask(Command),
+    /// The doorkeeper has to be asked, which takes a while.
+    ChangePassword(Slot, ChangePassword<Credential>),
     /// It is refused, and has been told so.
     Refused(ErrorCode),
     /// It is not for this state; nothing has been said yet.
@@ -29,9 +31,10 @@ impl Session {
         match packet {
             ClientPacket::Pong(_) => Next::Done,
             ClientPacket::Logout(logout) => Next::LogOut(logout.id),
-            ClientPacket::Login(_) => Next::NotNow(slot, ErrorCode::AlreadyAuthenticated),
-            ClientPacket::Register(_) => Next::NotNow(slot, ErrorCode::AlreadyAuthenticated),
-            ClientPacket::ChangePassword(_) => Next::NotNow(slot, ErrorCode::PermissionDenied),
+            ClientPacket::Register(_) | ClientPacket::Login(_) => {
+                Next::NotNow(slot, ErrorCode::AlreadyAuthenticated)
+            }
+            ClientPacket::ChangePassword(request) => Next::ChangePassword(slot, request),
             ClientPacket::Hello(_) => Next::NotNow(slot, ErrorCode::InvalidState),
             ClientPacket::Broadcast(Broadcast { id: request, text, .. }) => {
                 Next::Ask(Command::Say { slot, request, conversation: LOBBY, text })

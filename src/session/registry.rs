@@ -7,15 +7,19 @@ use dashmap::{DashMap, Entry};
 use lru::LruCache;
 use parking_lot::Mutex;
 
+use super::{NameForms, Skeleton};
 use crate::room::{SessionId, Subscriber};
 
 /// Names remembered after their sessions ended, to tell "offline" from "unknown". Full: the least recent is
 /// forgotten, and is unknown.
 const OFFLINE_NAMES_MAX: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
 
-/// Exactly one session for each name at any moment. Never walked, and no guard of it leaves this file.
+/// Exactly one session for each name at any moment, and none whose name looks like another's. Never walked, and no
+/// guard of it leaves this file.
 pub struct SessionRegistry {
     sessions: DashMap<NameKey, Arc<Subscriber>>,
+    /// Whose each look is.
+    looks: DashMap<Skeleton, SessionId>,
     offline: Mutex<LruCache<NameKey, ()>>,
 }
 
@@ -23,22 +27,45 @@ impl SessionRegistry {
     /// An empty index.
     #[must_use]
     pub fn new() -> Self {
-        Self { sessions: DashMap::new(), offline: Mutex::new(LruCache::unbounded()) }
+        Self { sessions: DashMap::new(), looks: DashMap::new(), offline: Mutex::new(LruCache::unbounded()) }
     }
 
     /// Takes the name for a session, or refuses with [`ErrorCode::NameTaken`].
-    pub fn claim(&self, key: NameKey, session: &Arc<Subscriber>) -> Result<(), ErrorCode> {
-        match self.sessions.entry(key) {
-            Entry::Occupied(_) => Err(ErrorCode::NameTaken),
+    pub fn claim(&self, forms: &NameForms, session: &Arc<Subscriber>) -> Result<(), ErrorCode> {
+        match self.looks.entry(forms.skeleton.clone()) {
+            Entry::Occupied(_) => return Err(ErrorCode::NameTaken),
+            Entry::Vacant(free) => drop(free.insert(session.id())),
+        }
+        // Equal names look equal, so this fails only where an owner took the look over from somebody else.
+        let taken = match self.sessions.entry(forms.key.clone()) {
+            Entry::Occupied(_) => true,
             Entry::Vacant(free) => {
                 free.insert(Arc::clone(session));
-                Ok(())
+                false
             }
+        };
+        if taken {
+            self.looks.remove_if(&forms.skeleton, |_, holder| *holder == session.id());
+            return Err(ErrorCode::NameTaken);
         }
+        Ok(())
+    }
+
+    /// Takes the name for its owner's session, and returns the session that had it.
+    pub fn take_over(&self, forms: &NameForms, session: &Arc<Subscriber>) -> Option<Arc<Subscriber>> {
+        self.looks.insert(forms.skeleton.clone(), session.id());
+        self.sessions.insert(forms.key.clone(), Arc::clone(session))
+    }
+
+    /// Whether somebody here has the name, or one that looks like it.
+    #[must_use]
+    pub fn is_taken(&self, forms: &NameForms) -> bool {
+        self.looks.contains_key(&forms.skeleton) || self.sessions.contains_key(&forms.key)
     }
 
     /// Gives the name back, if it is still this session's.
-    pub fn release(&self, key: &NameKey, session: SessionId) {
+    pub fn release(&self, forms: &NameForms, session: SessionId) {
+        let NameForms { key, skeleton } = forms;
         if self.sessions.remove_if(key, |_, holder| holder.id() == session).is_some() {
             let mut offline = self.offline.lock();
             offline.put(key.clone(), ());
@@ -46,6 +73,7 @@ impl SessionRegistry {
                 offline.pop_lru();
             }
         }
+        self.looks.remove_if(skeleton, |_, holder| *holder == session);
     }
 
     /// The session of a name; else whether the name is [offline](ErrorCode::UserOffline) or

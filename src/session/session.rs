@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use chat_proto::{LeaveReason, NameKey};
+use chat_proto::LeaveReason;
 use tokio::sync::mpsc::OwnedPermit;
 
-use super::SessionRegistry;
+use super::{NameForms, SessionRegistry};
 use crate::room::{Command, SessionId, Subscriber};
 
 /// A signed-in session. Dropping it, for whatever reason, frees its name, closes its mailbox and takes it out of
 /// every room.
 pub struct Session {
-    key: NameKey,
+    forms: NameForms,
     subscriber: Arc<Subscriber>,
     registry: Arc<SessionRegistry>,
     /// Room in the inbox for the departure, reserved at login: a full inbox leaves no ghost in a room.
@@ -21,13 +21,13 @@ pub struct Session {
 
 impl Session {
     pub(super) fn new(
-        key: NameKey,
+        forms: NameForms,
         subscriber: Arc<Subscriber>,
         registry: Arc<SessionRegistry>,
         departure: OwnedPermit<Command>,
     ) -> Self {
         let departure = Some(departure);
-        Self { key, subscriber, registry, departure, leave_reason: LeaveReason::Lost }
+        Self { forms, subscriber, registry, departure, leave_reason: LeaveReason::Lost }
     }
 
     /// Its number.
@@ -59,7 +59,7 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        self.registry.release(&self.key, self.id());
+        self.registry.release(&self.forms, self.id());
         self.subscriber.mailbox().close();
         if let Some(departure) = self.departure.take() {
             departure.send(Command::Depart { session: self.id(), reason: self.leave_reason });

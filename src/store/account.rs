@@ -1,11 +1,11 @@
 //! What an account is made of.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use chat_proto::Role;
 use sqlx::{Row as _, any::AnyRow};
 
-use super::{StoreError, time::from_stored};
+use super::{StoreError, role, time::from_stored};
 
 /// Bytes of a password hash. Argon2's strings have about 100.
 const PASSWORD_HASH_BYTES_MAX: usize = 512;
@@ -31,51 +31,6 @@ impl AccountId {
 impl fmt::Display for AccountId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// What somebody may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Talk.
-    User = 0,
-    /// Keep order.
-    Moderator = 1,
-    /// Everything.
-    Admin = 2,
-}
-
-impl Role {
-    const ALL: [(Self, &str); 3] =
-        [(Self::User, "user"), (Self::Moderator, "moderator"), (Self::Admin, "admin")];
-
-    /// As it is stored.
-    pub(super) fn number(self) -> i64 {
-        self as i64
-    }
-
-    pub(super) fn from_number(number: i64) -> Result<Self, StoreError> {
-        let known = Self::ALL.into_iter().find(|(role, _)| role.number() == number);
-        known
-            .map(|(role, _)| role)
-            .ok_or_else(|| StoreError::Corrupt(format!("there is no role {number}").into()))
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = Self::ALL.into_iter().find(|(role, _)| role == self);
-        f.pad(known.expect("every role is in ALL").1)
-    }
-}
-
-impl FromStr for Role {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = Self::ALL.into_iter().find(|(_, name)| *name == text);
-        known.map(|(role, _)| role).ok_or_else(|| "a role is user, moderator or admin".into())
     }
 }
 
@@ -157,7 +112,7 @@ impl Account {
             name: row.try_get("name")?,
             password: PasswordHash::parse(password)
                 .ok_or_else(|| StoreError::Corrupt("a password is no PHC string".into()))?,
-            role: Role::from_number(row.try_get("role")?)?,
+            role: role::from_stored(row.try_get("role")?)?,
             disabled: row.try_get::<i64, _>("disabled")? != 0,
             created_ms: from_stored(row.try_get("created_ms")?),
             last_login_ms: row.try_get::<Option<i64>, _>("last_login_ms")?.map(from_stored),

@@ -8,6 +8,7 @@ use super::{
     Account, AccountId, NewAccount, PasswordHash, Role, StoreError,
     database::{Database, Question, Transaction},
     last_logins::LastLogins,
+    role,
     time::stored,
 };
 
@@ -27,6 +28,8 @@ const INSERT: &str = concat!(
     columns!()
 );
 const FIND: &str = concat!("SELECT ", columns!(), " FROM accounts WHERE name_key = $1");
+const HOLDER: &str =
+    concat!("SELECT ", columns!(), " FROM accounts WHERE name_key = $1 OR skeleton = $2 ORDER BY id");
 const LIST: &str = concat!("SELECT ", columns!(), " FROM accounts WHERE id > $1 ORDER BY id LIMIT $2");
 const IS_TAKEN: &str = "SELECT count(*) FROM accounts WHERE name_key = $1 OR skeleton = $2";
 
@@ -60,6 +63,12 @@ impl Accounts {
     /// The account whose name has this key.
     pub async fn find(&self, key: &str) -> Result<Option<Account>, StoreError> {
         let rows = self.database.rows(query(FIND).bind(key)).await?;
+        rows.first().map(Account::from_row).transpose()
+    }
+
+    /// The account that has this key or this skeleton: nobody else may have the name.
+    pub async fn holder(&self, key: &str, skeleton: &str) -> Result<Option<Account>, StoreError> {
+        let rows = self.database.rows(query(HOLDER).bind(key).bind(skeleton)).await?;
         rows.first().map(Account::from_row).transpose()
     }
 
@@ -99,7 +108,7 @@ impl Accounts {
     /// Sets what the owner may do.
     pub async fn set_role(&self, id: AccountId, role: Role) -> Result<(), StoreError> {
         let question = query("UPDATE accounts SET role = $2 WHERE id = $1");
-        self.change(question.bind(id.0).bind(role.number())).await
+        self.change(question.bind(id.0).bind(role::stored(role)?)).await
     }
 
     /// Deletes the account; its name is free.
@@ -169,7 +178,7 @@ pub(super) async fn insert(
         .bind(name.skeleton.as_str())
         .bind(i64::from(name.version))
         .bind(password.as_str())
-        .bind(past.role.number())
+        .bind(role::stored(past.role)?)
         .bind(i64::from(past.disabled))
         .bind(stored(*created_ms))
         .bind(past.last_login_ms.map(stored));

@@ -96,16 +96,19 @@ impl Database {
         raw_sql(statement).fetch_all(&mut *writer).await.expect(statement);
     }
 
-    /// Closes every connection, after the answers that are under way. The last one to a SQLite file empties its WAL
-    /// and removes it.
+    /// Closes every connection, after the answers that are under way; one that does not come in
+    /// [`ANSWER_TIMEOUT`] is not waited for. The last one to a SQLite file empties its WAL and removes it.
     pub async fn close(&self) {
         let _stopped = ClockStop::of(&self.place);
-        self.readers.close().await;
-        self.writers.close().await;
         let anchor = self.anchor.lock().take();
-        if let Some(anchor) = anchor {
-            let _ = anchor.close().await;
-        }
+        let closing = async {
+            self.readers.close().await;
+            self.writers.close().await;
+            if let Some(anchor) = anchor {
+                let _ = anchor.close().await;
+            }
+        };
+        let _ = timeout(ANSWER_TIMEOUT, closing).await;
     }
 }
 

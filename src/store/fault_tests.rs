@@ -2,6 +2,7 @@
 
 use std::{
     env, fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicU32, Ordering},
@@ -23,10 +24,16 @@ struct Fresh {
 impl Fresh {
     fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let folder = env::temp_dir().join(format!("chat faults {}-{number}", process::id()));
-        fs::create_dir(&folder).expect("a new folder");
-        Self { place: Place::in_folder(&folder).expect("a place"), folder }
+        loop {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let folder = env::temp_dir().join(format!("chat faults {}-{number}", process::id()));
+            match fs::create_dir(&folder) {
+                Ok(()) => return Self { place: Place::in_folder(&folder).expect("a place"), folder },
+                // Of a test that did not come to its end, and whose process had the same number.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => panic!("{}: {error}", folder.display()),
+            }
+        }
     }
 
     fn file(&self) -> &Path {

@@ -8,6 +8,7 @@ use super::{
     Account, InviteToken, NewAccount, Role, StoreError,
     accounts::{Past, count_in, insert},
     database::{Database, Transaction},
+    role,
     time::{from_stored, stored},
 };
 
@@ -91,7 +92,7 @@ impl Invites {
         }
         let question = query(INSERT)
             .bind(token.hash())
-            .bind(new.role.number())
+            .bind(role::stored(new.role)?)
             .bind(i64::from(new.uses))
             .bind(stored(new.created_ms))
             .bind(new.expires_ms.map(stored));
@@ -138,7 +139,7 @@ async fn redeem(
 ) -> Result<Account, StoreError> {
     let rows = transaction.rows(query(SPEND).bind(token.hash()).bind(stored(new.created_ms))).await?;
     let row = rows.first().ok_or(StoreError::InviteRefused)?;
-    insert(transaction, new, Past::new(Role::from_number(row.try_get(0)?)?)).await
+    insert(transaction, new, Past::new(role::from_stored(row.try_get(0)?)?)).await
 }
 
 impl Invite {
@@ -146,7 +147,7 @@ impl Invite {
         let uses = |column| row.try_get::<i64, _>(column).map(|uses| u32::try_from(uses).unwrap_or(0));
         Ok(Self {
             id: InviteId(row.try_get("id")?),
-            role: Role::from_number(row.try_get("role")?)?,
+            role: role::from_stored(row.try_get("role")?)?,
             uses: uses("uses")?,
             uses_left: uses("uses_left")?,
             created_ms: from_stored(row.try_get("created_ms")?),

@@ -18,6 +18,7 @@
 
 mod account;
 mod accounts;
+mod admins;
 mod clock;
 mod database;
 mod error;
@@ -28,6 +29,7 @@ mod last_logins;
 mod names;
 mod place;
 mod postgres;
+mod role;
 mod schema;
 mod sqlite;
 mod store;
@@ -35,8 +37,10 @@ mod time;
 mod token;
 mod transfer;
 
-pub use account::{Account, AccountId, NameForms, NewAccount, PasswordHash, Role};
+pub use account::{Account, AccountId, NameForms, NewAccount, PasswordHash};
 pub use accounts::{Accounts, PAGE_ACCOUNTS_MAX};
+pub use admins::AdminStep;
+pub use chat_proto::Role;
 pub use database::{ACQUIRE_TIMEOUT, ANSWER_TIMEOUT};
 pub use error::{Cause, StoreError};
 pub use invites::{INVITES_MAX, Invite, InviteId, Invites, NewInvite};

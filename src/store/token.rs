@@ -40,6 +40,13 @@ impl InviteToken {
         places.next().is_none().then_some(Self(token))
     }
 
+    /// As it is told to people: four groups of four, with hyphens.
+    #[must_use]
+    pub fn grouped(&self) -> String {
+        let text = self.to_string();
+        [0, 4, 8, 12].map(|at| &text[at..at + 4]).join("-")
+    }
+
     /// What is stored in its place. Looking up a hash also takes equally long for a token that is nearly right.
     pub(super) fn hash(&self) -> Vec<u8> {
         Sha256::digest(self.0).to_vec()
@@ -67,6 +74,7 @@ mod tests {
     fn a_token_is_the_same_however_it_is_typed() {
         let token = InviteToken::parse("01ABCDEFGHJKMNPQ").expect("a token");
         assert_eq!(token.to_string(), "01ABCDEFGHJKMNPQ");
+        assert_eq!(token.grouped(), "01AB-CDEF-GHJK-MNPQ");
         for typed in ["oiabcdefghjkmnpq", "OLAB-CDEF-GHJK-MNPQ", " 01ab cdef ghjk mnpq "] {
             assert_eq!(InviteToken::parse(typed), Some(token.clone()), "{typed}");
         }

@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::{
     Account, Accounts, NameForms, NewAccount, PasswordHash, Role, StoreError,
     accounts::{PAGE_ACCOUNTS_MAX, Past, insert},
+    role,
 };
 
 /// Bytes of a line to import, its end included. Ours have about 300.
@@ -23,6 +24,7 @@ const BATCH_LINES: usize = 200;
 struct AccountLine {
     name: String,
     password: String,
+    #[serde(with = "role")]
     role: Role,
     #[serde(default)]
     disabled: bool,

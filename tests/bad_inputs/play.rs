@@ -277,8 +277,11 @@ impl Told {
                 }
                 answer.code.0
             }
+            ServerPacket::RegisterAnswer(answer) => answered(answer.outcome.err())?,
             ServerPacket::LoginAnswer(answer) => answered(answer.outcome.err())?,
-            ServerPacket::LogoutAnswer(answer) => answered(answer.outcome.err())?,
+            ServerPacket::ChangePasswordAnswer(answer) | ServerPacket::LogoutAnswer(answer) => {
+                answered(answer.outcome.err())?
+            }
             ServerPacket::BroadcastAnswer(answer) => answered(answer.outcome.err())?,
             ServerPacket::WhisperAnswer(answer) => answered(answer.outcome.err())?,
             ServerPacket::WhoAnswer(answer) => answered(answer.outcome.err())?,
@@ -289,7 +292,13 @@ impl Told {
             ServerPacket::Error(notice) => {
                 let has_answer = matches!(
                     notice.kind,
-                    kind::LOGIN | kind::LOGOUT | kind::BROADCAST | kind::WHISPER | kind::WHO
+                    kind::REGISTER
+                        | kind::CHANGE_PASSWORD
+                        | kind::LOGIN
+                        | kind::LOGOUT
+                        | kind::BROADCAST
+                        | kind::WHISPER
+                        | kind::WHO
                 );
                 if notice.code.0 >= 1200 && notice.id != 0 && has_answer {
                     return Err(format!("an error in place of an answer: {notice:?}"));

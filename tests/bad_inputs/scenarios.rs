@@ -36,9 +36,9 @@ pub async fn run(name: &str, stage: &mut Stage) -> Outcome {
 }
 
 /// Every type number that means something, whoever sends it.
-const DEFINED: [u16; 22] = [
-    2001, 2002, 2003, 2004, 2005, 2006, 3001, 3002, 3005, 3006, 3101, 3103, 3110, 4001, 4002, 5001, 5002,
-    7001, 7002, 7003, 7004, 7005,
+const DEFINED: [u16; 26] = [
+    1001, 1002, 1003, 1004, 2001, 2002, 2003, 2004, 2005, 2006, 3001, 3002, 3005, 3006, 3101, 3103, 3110,
+    4001, 4002, 5001, 5002, 7001, 7002, 7003, 7004, 7005,
 ];
 
 fn undefined_types() -> Vec<u16> {

@@ -74,7 +74,7 @@ impl Stage {
                 vec![net::bind((Ipv4Addr::LOCALHOST, 0).into()).map_err(|error| error.to_string())?]
             }
         };
-        let server = Server::start(&config, listeners).map_err(|error| error.to_string())?;
+        let server = Server::start(&config, listeners, None).map_err(|error| error.to_string())?;
         let mut people = Vec::new();
         for name in [witness, FRIEND] {
             let mut peer = Peer::new(connect(&server, link, PIPE_BYTES, false).await, patience(link), true);

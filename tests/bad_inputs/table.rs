@@ -17,6 +17,8 @@ pub struct Table {
     pub states: Vec<Row>,
     pub texts: Vec<Row>,
     pub names: Vec<Row>,
+    /// What needs accounts: rows that name their tests.
+    pub authentication: Vec<Row>,
     pub floods: Vec<Row>,
 }
 
@@ -236,8 +238,16 @@ impl Table {
         toml::from_str(include_str!("../bad_inputs.toml")).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    pub fn sections(&self) -> [&[Row]; 6] {
-        [&self.framing, &self.bodies_and_types, &self.states, &self.texts, &self.names, &self.floods]
+    pub fn sections(&self) -> [&[Row]; 7] {
+        [
+            &self.framing,
+            &self.bodies_and_types,
+            &self.states,
+            &self.texts,
+            &self.names,
+            &self.authentication,
+            &self.floods,
+        ]
     }
 
     /// A body that is right.

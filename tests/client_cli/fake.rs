@@ -10,8 +10,8 @@ use std::{
 
 use bytes::BytesMut;
 use chat_proto::{
-    Answer, ClientPacket, Code, Goodbye, HelloAnswer, Limits, Line, LineHead, List, PacketCodec, Receipt,
-    Refusal, RequestId, ServerPacket, Welcome,
+    Answer, ClientPacket, Code, Credential, Goodbye, HelloAnswer, Limits, Line, LineHead, List, PacketCodec,
+    Receipt, Refusal, RequestId, Role, ServerPacket, Welcome, way_in,
 };
 use tokio_util::codec::Decoder;
 
@@ -63,7 +63,12 @@ impl Peer {
         self.stream.write_all(bytes).expect("the client is there");
     }
 
+    /// As a server that takes guests only.
     pub fn greet(&mut self, limits: Limits) {
+        self.greet_by(way_in::GUEST, limits);
+    }
+
+    pub fn greet_by(&mut self, ways_in: u16, limits: Limits) {
         let Some(ClientPacket::Hello(hello)) = self.recv() else { panic!("a Hello is first") };
         self.send(&ServerPacket::HelloAnswer(HelloAnswer {
             id: hello.id,
@@ -72,7 +77,7 @@ impl Peer {
             version_max: 1,
             features: 0,
             durability: 0,
-            ways_in: chat_proto::way_in::GUEST,
+            ways_in,
             time_ms: 0,
             limits,
         }));
@@ -81,25 +86,34 @@ impl Peer {
     /// Greets and takes the login; returns the name.
     pub fn welcome(&mut self, limits: Limits) -> String {
         self.greet(limits);
-        let Some(ClientPacket::Login(login)) = self.recv() else { panic!("a Login is second") };
+        self.take_login(Role::Guest).0
+    }
+
+    /// Takes the login; returns the name and the password, if there is one.
+    pub fn take_login(&mut self, role: Role) -> (String, Option<String>) {
+        let Some(ClientPacket::Login(login)) = self.recv() else { panic!("a Login is next") };
         let name = login.name.as_str().to_owned();
         let outcome = Ok(Welcome {
             session: 7,
             name: name.clone(),
             time_ms: 0,
-            role: chat_proto::Role::Guest as u16,
+            role: role as u16,
             resume_token: None,
             grace_ms: 0,
             conversations: List(Vec::new()),
         });
         self.send(&ServerPacket::LoginAnswer(Answer { id: login.id, outcome }));
-        name
+        (name, password(login.credential))
     }
 
     pub fn refuse_login(&mut self, code: impl Into<Code>) {
-        self.greet(LIMITS);
+        self.refuse_login_by(way_in::GUEST, refusal(code, 0));
+    }
+
+    pub fn refuse_login_by(&mut self, ways_in: u16, refusal: Refusal) {
+        self.greet_by(ways_in, LIMITS);
         let Some(ClientPacket::Login(login)) = self.recv() else { panic!("a Login is second") };
-        self.send(&ServerPacket::LoginAnswer(Answer { id: login.id, outcome: Err(refusal(code, 0)) }));
+        self.send(&ServerPacket::LoginAnswer(Answer { id: login.id, outcome: Err(refusal) }));
     }
 
     pub fn recv_broadcast(&mut self) -> (RequestId, String) {
@@ -134,6 +148,15 @@ impl Peer {
     }
 }
 
+/// The password in a credential.
+pub fn password(credential: Credential) -> Option<String> {
+    match credential {
+        Credential::Password(bytes) => Some(String::from_utf8(bytes.into()).expect("text")),
+        Credential::None => None,
+        Credential::Other(kind) => panic!("no client sends kind {kind}"),
+    }
+}
+
 pub fn refusal(code: impl Into<Code>, retry_ms: u32) -> Refusal {
     Refusal { code: code.into(), retry_ms }
 }
@@ -152,22 +175,44 @@ pub fn broadcast(sender: &str, text: &str) -> ServerPacket {
 
 /// Plays a script on the first connection. Joining tells whether all went by it.
 pub fn serve(script: impl FnOnce(&mut Peer) + Send + 'static) -> (SocketAddr, JoinHandle<()>) {
+    listen(|listener| script(&mut accept(listener)))
+}
+
+#[cfg(unix)]
+/// As [`serve`], for a client that looks first how people get in, asks its user, and comes back.
+pub fn serve_asking(
+    ways_in: u16,
+    script: impl FnOnce(&mut Peer) + Send + 'static,
+) -> (SocketAddr, JoinHandle<()>) {
+    listen(move |listener| {
+        let mut looking = accept(listener);
+        looking.greet_by(ways_in, LIMITS);
+        assert_eq!(looking.recv(), None, "nothing is asked for while somebody types");
+        let mut peer = accept(listener);
+        peer.greet_by(ways_in, LIMITS);
+        script(&mut peer);
+    })
+}
+
+fn listen(serve: impl FnOnce(&TcpListener) + Send + 'static) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("bound");
-    let server = thread::spawn(move || {
-        let (stream, _) = listener.accept().expect("a client");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-        let codec = PacketCodec::new(LIMITS.client_packet_bytes);
-        script(&mut Peer { stream, codec, buffer: BytesMut::new() });
-    });
-    (address, server)
+    (address, thread::spawn(move || serve(&listener)))
+}
+
+fn accept(listener: &TcpListener) -> Peer {
+    let (stream, _) = listener.accept().expect("a client");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let codec = PacketCodec::new(LIMITS.client_packet_bytes);
+    Peer { stream, codec, buffer: BytesMut::new() }
 }
 
 /// A client named kim, with the words of `arguments`.
 pub fn client(address: SocketAddr, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-client"));
     command.arg(address.to_string()).args(["-u", "kim"]).args(arguments.split_whitespace());
-    for variable in ["LANG", "LC_ALL", "LC_MESSAGES", "NO_COLOR", "CHAT_USER"] {
+    for variable in ["LANG", "LC_ALL", "LC_MESSAGES", "NO_COLOR", "CHAT_USER", "CHAT_PASSWORD", "CHAT_INVITE"]
+    {
         command.env_remove(variable);
     }
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -1,5 +1,8 @@
 //! The real `chat-client` against a scripted server on loopback.
 
+mod accounts;
+#[cfg(unix)]
+mod asking;
 mod encoding;
 mod endings;
 mod fake;

@@ -62,6 +62,7 @@ fn json_lines_have_their_documented_fields() {
     assert_eq!(
         lines,
         [
+            r#"{"type":"welcome","session":"7","name":"kim","role":"guest"}"#.to_owned(),
             format!(r#"{{"type":"joined",{place},"name":"lee"}}"#),
             format!(r#"{{"type":"broadcast",{place},"from":"김철수","text":"안녕 👍"}}"#),
             format!(r#"{{"type":"whisper",{place},"from":"lee","text":"psst"}}"#),

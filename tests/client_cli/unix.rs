@@ -4,6 +4,7 @@ use std::{
     ffi::OsStr,
     fs::File,
     io::{Read, Write},
+    net::SocketAddr,
     os::unix::ffi::OsStrExt,
     process::Child,
     sync::mpsc,
@@ -47,7 +48,7 @@ fn ctrl_c_is_a_polite_end_with_its_own_code_even_where_a_line_is_unacknowledged(
 }
 
 /// A client on a terminal of its own, which is UTF-8 whatever its pipes would be.
-struct Terminal {
+pub struct Terminal {
     child: Child,
     near: File,
     far: File,
@@ -55,11 +56,16 @@ struct Terminal {
     /// What was shown and not yet looked for.
     shown: String,
     /// The modes before the client touched them.
-    modes: LocalModes,
+    pub modes: LocalModes,
 }
 
 impl Terminal {
-    fn start(address: std::net::SocketAddr, environment: &[(&str, &str)]) -> Self {
+    fn start(address: SocketAddr, environment: &[(&str, &str)]) -> Self {
+        Self::start_with(address, "--encoding cp949", environment)
+    }
+
+    /// With further arguments.
+    pub fn start_with(address: SocketAddr, arguments: &str, environment: &[(&str, &str)]) -> Self {
         let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
         grantpt(&near).and_then(|()| unlockpt(&near)).expect("it can be opened");
         let path = ptsname(&near, Vec::new()).expect("it has a name");
@@ -68,7 +74,7 @@ impl Terminal {
         tcsetwinsize(&far, Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 0, ws_ypixel: 0 }).expect("a size");
         let modes = tcgetattr(&far).expect("a terminal").local_modes;
         let end = || far.try_clone().expect("it can be shared");
-        let mut command = client(address, "--encoding cp949");
+        let mut command = client(address, arguments);
         command.stdin(end()).stdout(end()).stderr(end()).env("TERM", "xterm").envs(environment.to_vec());
         let child = command.spawn().expect("it starts");
         let (sender, output) = mpsc::channel();
@@ -85,7 +91,7 @@ impl Terminal {
     }
 
     /// Waits until this is shown; returns what was shown before it.
-    fn wait_for(&mut self, text: &str) -> String {
+    pub fn wait_for(&mut self, text: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(at) = self.shown.find(text) {
@@ -99,15 +105,15 @@ impl Terminal {
         }
     }
 
-    fn type_keys(&mut self, keys: &str) {
+    pub fn type_keys(&mut self, keys: &str) {
         self.near.write_all(keys.as_bytes()).expect("it is there");
     }
 
-    fn modes_now(&self) -> LocalModes {
+    pub fn modes_now(&self) -> LocalModes {
         tcgetattr(&self.far).expect("a terminal").local_modes
     }
 
-    fn wait(&mut self) -> Option<i32> {
+    pub fn wait(&mut self) -> Option<i32> {
         self.child.wait().expect("it ends").code()
     }
 }

@@ -37,7 +37,7 @@ pub fn quiet() -> Config {
 
 /// A server that only memory leads to.
 pub fn serve(config: &Config) -> Server {
-    Server::start(config, Vec::new()).expect("a server without sockets starts")
+    Server::start(config, Vec::new(), None).expect("a server without sockets starts")
 }
 
 /// Somebody signed in over a pipe that holds `pipe_bytes` each way.

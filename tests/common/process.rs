@@ -5,6 +5,7 @@ use std::{
     ffi::OsString,
     io::{BufRead, BufReader},
     net::SocketAddr,
+    path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     thread::JoinHandle,
 };
@@ -26,13 +27,22 @@ pub struct ServerProcess {
 }
 
 impl ServerProcess {
-    /// Starts the executable on a free port of 127.0.0.1, with further arguments.
+    /// Starts the executable on a free port of 127.0.0.1, with further arguments. It keeps no accounts.
     pub fn start(args: &[&str]) -> Self {
         Self::spawn(Command::new(program()).args(args))
     }
 
+    /// As [`start`](Self::start), with accounts in this folder.
+    pub fn with_accounts(folder: &Path, args: &[&str]) -> Self {
+        Self::launch(Command::new(program()).arg("--data").arg(folder).args(args))
+    }
+
     /// As [`start`](Self::start), of a command that ends in the executable.
     pub fn spawn(command: &mut Command) -> Self {
+        Self::launch(command.args(["--set", "database.url=none"]))
+    }
+
+    fn launch(command: &mut Command) -> Self {
         let mut child = command
             .args(["--listen", "127.0.0.1:0", "--set", "log.format=json"])
             .stderr(Stdio::piped())
@@ -64,6 +74,11 @@ impl ServerProcess {
     pub fn interrupt(&self) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it is there");
+    }
+
+    /// Ends it at once.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("it is there");
     }
 
     /// Waits for it to end; its exit status and its log.

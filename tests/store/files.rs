@@ -255,12 +255,10 @@ async fn a_folder_that_cannot_be_made_is_told_by_name() {
     assert!(matches!(error, StoreError::File { .. }), "{error}");
 }
 
+// Windows lets nobody take it away.
+#[cfg(unix)]
 #[tokio::test]
 async fn a_database_taken_away_under_a_running_store_is_not_replaced_by_an_empty_one() {
-    if cfg!(windows) {
-        // Windows lets nobody take it away.
-        return;
-    }
     let fresh = fresh().await;
     let store = open(&fresh).await;
     fs::rename(fresh.file(), fresh.folder.join("elsewhere.db")).expect("renamed");

@@ -19,14 +19,14 @@ fn wide(number: u64) -> Value {
 pub fn client_fields(packet: &ClientPacket) -> Value {
     match packet {
         ClientPacket::Hello(p) => json!({ "id": p.id, "version": p.version, "features": wide(p.features) }),
+        ClientPacket::Register(p) => json!({
+            "id": p.id, "name": p.name.as_str(), "credential": credential(&p.credential), "invite": p.invite,
+        }),
+        ClientPacket::ChangePassword(p) => {
+            json!({ "id": p.id, "current": credential(&p.current), "new": credential(&p.new) })
+        }
         ClientPacket::Login(p) => {
-            let (kind, bytes): (u16, &[u8]) = match &p.credential {
-                Credential::None => (0, &[]),
-                Credential::Password(bytes) => (1, bytes),
-                Credential::Other(kind) => (*kind, &[]),
-            };
-            let credential = json!({ "kind": kind, "bytes": to_hex(bytes) });
-            json!({ "id": p.id, "name": p.name.as_str(), "credential": credential })
+            json!({ "id": p.id, "name": p.name.as_str(), "credential": credential(&p.credential) })
         }
         ClientPacket::Logout(p) => json!({ "id": p.id }),
         ClientPacket::Broadcast(p) => {
@@ -43,14 +43,30 @@ pub fn client_fields(packet: &ClientPacket) -> Value {
     }
 }
 
+fn credential(credential: &Credential) -> Value {
+    let (kind, bytes): (u16, &[u8]) = match credential {
+        Credential::None => (0, &[]),
+        Credential::Password(bytes) => (1, bytes),
+        Credential::Other(kind) => (*kind, &[]),
+    };
+    json!({ "kind": kind, "bytes": to_hex(bytes) })
+}
+
 pub fn server_fields(packet: &ServerPacket) -> Value {
     match packet {
         ServerPacket::HelloAnswer(p) => json!({
             "id": p.id, "code": p.code.0, "version_min": p.version_min, "version_max": p.version_max,
-            "features": wide(p.features), "durability": p.durability, "time_ms": wide(p.time_ms),
+            "features": wide(p.features), "durability": p.durability, "ways_in": p.ways_in,
+            "time_ms": wide(p.time_ms),
             // Its fields are named as in the specification, and none is wider than 32 bits.
             "limits": p.limits,
         }),
+        ServerPacket::RegisterAnswer(answer) => {
+            answer_fields(answer, |p| json!({ "name": p.name, "role": p.role }))
+        }
+        ServerPacket::ChangePasswordAnswer(answer) | ServerPacket::LogoutAnswer(answer) => {
+            answer_fields(answer, |()| json!({}))
+        }
         ServerPacket::LoginAnswer(answer) => answer_fields(answer, |p| {
             let conversations: Vec<_> = p
                 .conversations
@@ -59,12 +75,11 @@ pub fn server_fields(packet: &ServerPacket) -> Value {
                 .map(|c| json!({ "conversation": wide(c.conversation), "epoch": wide(c.epoch), "seq": wide(c.seq) }))
                 .collect();
             json!({
-                "session": wide(p.session), "name": p.name, "time_ms": wide(p.time_ms),
+                "session": wide(p.session), "name": p.name, "role": p.role, "time_ms": wide(p.time_ms),
                 "resume_token": p.resume_token.map(|token| to_hex(&token)), "grace_ms": p.grace_ms,
                 "conversations": conversations,
             })
         }),
-        ServerPacket::LogoutAnswer(answer) => answer_fields(answer, |()| json!({})),
         ServerPacket::BroadcastAnswer(answer) => answer_fields(
             answer,
             |p| json!({ "epoch": wide(p.epoch), "seq": wide(p.seq), "time_ms": wide(p.time_ms) }),

@@ -74,6 +74,7 @@ impl Places {
 
 impl Checker {
     /// A conversation that is entered after `seq`. Where joins are told, the place after it may be one's own.
+    #[must_use]
     pub fn new(epoch: u64, seq: u64, joins_are_told: bool) -> Self {
         Self {
             epoch,
@@ -87,11 +88,13 @@ impl Checker {
     }
 
     /// The highest place known of.
+    #[must_use]
     pub fn last(&self) -> u64 {
         self.last
     }
 
     /// Lines that the server said it will not send.
+    #[must_use]
     pub fn missed_lines(&self) -> u64 {
         self.missed
     }
@@ -151,6 +154,7 @@ impl Checker {
     }
 
     /// Judges all places up to `end`, the highest that anybody knows of.
+    #[must_use]
     pub fn finish(mut self, end: u64) -> Verdict {
         self.skip(self.last + 1, end);
         if self.missed > 0 {

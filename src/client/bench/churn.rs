@@ -3,15 +3,8 @@
 use std::time::Duration;
 
 use super::{
-    Error, Progress, Watch,
-    latency::Latency,
-    member::Phase,
-    plan::Plan,
-    process::Server,
-    sampler::Sampler,
-    schedule::wait_until,
-    swarm::Swarm,
-    talk::{Measured, nanoseconds},
+    Error, Progress, Watch, found::Measured, latency::Latency, member::Phase, plan::Plan, process::Server,
+    sampler::Sampler, schedule::wait_until, swarm::Swarm, talk::nanoseconds,
 };
 
 /// Comes and goes for the plan's time. The connections are there already.

@@ -30,7 +30,15 @@ pub struct Percentiles {
     pub max_ms: f64,
 }
 
+impl Default for Latency {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Latency {
+    /// None yet.
+    #[must_use]
     pub fn new() -> Self {
         let histogram = Histogram::new_with_bounds(SHORTEST, LONGEST, 3).expect("bounds in order, 3 digits");
         Self { histogram }
@@ -47,6 +55,8 @@ impl Latency {
         other.histogram.reset();
     }
 
+    /// What they come to; all 0 when there are none.
+    #[must_use]
     pub fn percentiles(&self) -> Percentiles {
         #[expect(clippy::cast_precision_loss, reason = "milliseconds for people")]
         let at = |quantile| self.histogram.value_at_quantile(quantile) as f64 / 1e6;

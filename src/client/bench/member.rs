@@ -171,7 +171,7 @@ impl Member {
     fn take(&mut self, bytes: &[u8], now: u64, tally: &mut Tally) -> Result<usize, Broken> {
         let mut packets = Packets::new(bytes);
         let mut row = Row::default();
-        while let Some((kind, body)) = packets.next()? {
+        while let Some((kind, body)) = packets.next_packet()? {
             match kind {
                 kind::BROADCAST_LINE | kind::WHISPER_LINE => self.line(&body.line()?, &mut row, now, tally),
                 kind::BROADCAST_ANSWER | kind::WHISPER_ANSWER => self.answer(kind, body, now, tally)?,

@@ -32,7 +32,7 @@ impl<'a> Sampler<'a> {
     /// Begins now; `duration` is in nanoseconds.
     pub fn start(server: &'a Server, swarm: &mut Swarm, duration: u64, look: Look) -> Self {
         let (count_before, latency) = look(swarm);
-        latency.take_over(&mut Latency::new());
+        *latency = Latency::new();
         let piece = (duration / PIECES).max(PIECE_MIN);
         let cpu = server.cpu();
         let started = swarm.clock.now();

@@ -13,12 +13,14 @@ pub struct Packets<'a> {
 }
 
 impl<'a> Packets<'a> {
+    /// Those at the beginning of `bytes`.
+    #[must_use]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 
     /// The next packet: its type and its body. `None` when what is left is not a whole one.
-    pub fn next(&mut self) -> Result<Option<(u16, Fields<'a>)>, Broken> {
+    pub fn next_packet(&mut self) -> Result<Option<(u16, Fields<'a>)>, Broken> {
         let Some(&[low, high, kind_low, kind_high]) = self.rest.first_chunk() else { return Ok(None) };
         let size = usize::from(u16::from_le_bytes([low, high]));
         if size < 4 {
@@ -30,6 +32,7 @@ impl<'a> Packets<'a> {
     }
 
     /// What is not a whole packet yet.
+    #[must_use]
     pub fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -42,9 +45,13 @@ pub struct Fields<'a>(pub &'a [u8]);
 /// What a line begins with, and its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Heard<'a> {
+    /// Where it was said.
     pub conversation: u64,
+    /// The conversation's epoch.
     pub epoch: u64,
+    /// Its place in the conversation.
     pub seq: u64,
+    /// What was said, as it came.
     pub text: &'a [u8],
 }
 
@@ -121,7 +128,7 @@ mod tests {
         for seq in [1, 250, 251, 65_535, 65_536, u64::from(u32::MAX), 1 << 32] {
             let bytes = encoded(seq);
             let mut packets = Packets::new(&bytes);
-            let (kind, body) = packets.next().expect("a packet").expect("whole");
+            let (kind, body) = packets.next_packet().expect("a packet").expect("whole");
             assert_eq!(kind, kind::BROADCAST_LINE);
             let heard = Heard { conversation: 1, epoch: 1 << 40, seq, text: b"hello" };
             assert_eq!(body.line(), Ok(heard));
@@ -136,15 +143,15 @@ mod tests {
         bytes.extend_from_slice(&encoded(8));
         for end in whole..2 * whole {
             let mut packets = Packets::new(&bytes[..end]);
-            assert!(packets.next().expect("a packet").is_some());
-            assert!(packets.next().expect("no fault").is_none(), "cut at {end}");
+            assert!(packets.next_packet().expect("a packet").is_some());
+            assert!(packets.next_packet().expect("no fault").is_none(), "cut at {end}");
             assert_eq!(packets.rest(), &bytes[whole..end]);
         }
     }
 
     #[test]
     fn what_is_no_packet_is_told() {
-        assert!(Packets::new(&[3, 0, 1, 0]).next().is_err());
+        assert!(Packets::new(&[3, 0, 1, 0]).next_packet().is_err());
         let bytes = encoded(7);
         for end in 4..bytes.len() {
             assert!(Fields(&bytes[4..end]).line().is_err(), "cut at {end}");

@@ -16,6 +16,7 @@ pub struct Schedule {
 impl Schedule {
     /// `rate` lines a second from `start` on. Talker `number` of `talkers` is shifted so that all of them
     /// together speak evenly.
+    #[must_use]
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     pub fn new(start: u64, rate: f64, number: usize, talkers: usize) -> Self {
         let interval = 1e9 / rate;
@@ -24,6 +25,7 @@ impl Schedule {
     }
 
     /// When the next line is due.
+    #[must_use]
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     pub fn due(&self) -> u64 {
         self.start + (self.interval * self.next as f64) as u64
@@ -42,6 +44,7 @@ impl Schedule {
 }
 
 /// How long to wait for `due`: whole milliseconds, rounded down, as the wait itself rounds up.
+#[must_use]
 pub fn wait_until(due: u64, now: u64) -> Duration {
     Duration::from_millis(due.saturating_sub(now) / 1_000_000)
 }

@@ -8,11 +8,13 @@ const ZERO: u64 = 0x3030_3030_3030_3030;
 const SIX_BITS: u64 = 0x3f3f_3f3f_3f3f_3f3f;
 
 /// Writes nanoseconds since the run began; 48 bits, so 78 hours.
+#[must_use]
 pub fn write(nanoseconds: u64) -> [u8; STAMP_BYTES] {
     std::array::from_fn(|at| b'0' + (nanoseconds >> (6 * at)).to_le_bytes()[0] % 64)
 }
 
 /// Reads what `write` wrote; `None` of a text that is none of ours.
+#[must_use]
 #[inline]
 pub fn read(text: &[u8]) -> Option<u64> {
     let digits = u64::from_le_bytes(*text.first_chunk()?).wrapping_sub(ZERO);

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::{
     Error, Progress, Watch,
+    found::Measured,
     latency::Latency,
     member::Phase,
     plan::{Plan, Scenario},
     process::Server,
-    report::{CpuReport, Sample, StalledReport},
+    report::StalledReport,
     sampler::Sampler,
     schedule::{Schedule, wait_until},
     swarm::Swarm,
@@ -17,16 +18,6 @@ use super::{
 
 /// After the last delivery that was due: how long one too many is waited for.
 const AFTERMATH: Duration = Duration::from_millis(20);
-
-/// What the measured time came to.
-pub struct Measured {
-    pub seconds: f64,
-    pub lines: u64,
-    pub deliveries: u64,
-    pub cpu: CpuReport,
-    pub series: Vec<Sample>,
-    pub latency: Latency,
-}
 
 /// Talks for the plan's time, and then until all that was said is heard.
 pub fn run(
@@ -171,6 +162,8 @@ pub fn wake_stalled(plan: &Plan, swarm: &mut Swarm) -> Result<StalledReport, Err
     Ok(report)
 }
 
+/// A duration as the clock counts; what is longer than 584 years counts as that.
+#[must_use]
 pub fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

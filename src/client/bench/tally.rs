@@ -11,10 +11,14 @@ use super::{checker::Fault, latency::Latency, report::CheckReport};
 pub struct Clock(Instant);
 
 impl Clock {
+    /// Begins now.
+    #[must_use]
     pub fn start() -> Self {
         Self(Instant::now())
     }
 
+    /// Nanoseconds since then.
+    #[must_use]
     pub fn now(self) -> u64 {
         u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
@@ -25,7 +29,9 @@ const REASONS_MAX: usize = 8;
 
 /// The counts, from the run's first moment to its last, and the times of what is measured.
 pub struct Tally {
+    /// What the server has announced, if it announces anything.
     pub limits: Option<Limits>,
+    /// What was said and heard, and what was wrong with it.
     pub check: CheckReport,
     /// Lines refused, by code.
     pub refused: BTreeMap<u64, u64>,
@@ -33,16 +39,21 @@ pub struct Tally {
     pub reasons: Vec<String>,
     /// The lobby's highest line that anybody knows of.
     pub end: u64,
+    /// Log-ins that were answered.
     pub log_ins: u64,
+    /// From connecting to the welcome.
     pub log_in_latency: Latency,
     /// Whether times are recorded now.
     pub measuring: bool,
-    /// Of this interval.
+    /// From when a line was due until a receiver had it.
     pub delivery_latency: Latency,
+    /// From when a line was due until its talker had the answer.
     pub answer_latency: Latency,
     /// From when a line was due to when the last of its receivers had it; for scenarios with one line at a time.
     pub last_latency: Latency,
+    /// Who hears each line.
     pub receivers: u64,
+    /// The line being heard, by its stamp, and by how many so far.
     current: (u64, u64),
 }
 
@@ -54,6 +65,8 @@ pub struct Row {
 }
 
 impl Tally {
+    /// Nothing counted yet; each line has `receivers`.
+    #[must_use]
     pub fn new(receivers: usize) -> Self {
         Self {
             limits: None,
@@ -112,6 +125,7 @@ impl Tally {
         }
     }
 
+    /// A receiver found something wrong with a line.
     pub fn fault(&mut self, fault: Fault) {
         match fault {
             Fault::Doubled => self.check.doubled += 1,
@@ -120,6 +134,7 @@ impl Tally {
         }
     }
 
+    /// The server ended a connection, and why.
     pub fn broken(&mut self, reason: String) {
         self.check.cut += 1;
         if self.reasons.len() < REASONS_MAX {

@@ -1,71 +1,17 @@
 //! The command line of `chat-client`, and its help.
 
-use std::{num::NonZeroU64, time::Duration};
+use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use chat_proto::Username;
 use clap::{ArgAction, Parser, ValueEnum};
 
-use super::encoding::Encoding;
+use super::{
+    encoding::Encoding,
+    help::{ABOUT, AFTER_HELP, AFTER_LONG_HELP, LONG_ABOUT},
+};
 
 /// Port of a server when none is named.
 const PORT: u16 = 11_021;
-
-const ABOUT: &str = "Chat from a terminal or a pipe, in the manner of netcat";
-
-const LONG_ABOUT: &str = "\
-Chat from a terminal or a pipe, in the manner of netcat.
-
-Each line of standard input is said to everyone in the lobby. Standard output has what others say and nothing \
-else; everything else goes to standard error. A line is written as soon as it is complete, in a pipe too.
-
-Lines that begin with a slash are commands:
-
-  /w NAME TEXT   say TEXT to NAME alone (/whisper, /귓, /귓말)
-  /who           list who is here, on standard error (/누구)
-  /quit          leave (/나가기)
-  /help          list the commands (/도움말)
-  //TEXT         say /TEXT";
-
-const AFTER_HELP: &str = "\
-See --help for commands, exit codes and the JSON schema. 'chat-client bench --help' measures a server.";
-
-const AFTER_LONG_HELP: &str = "\
-Input: UTF-8, or what --encoding says. A byte order mark and carriage returns before line ends are removed, blank \
-lines are skipped, and bytes of no character become U+FFFD with a warning. Lines are sent in order and no faster than the server \
-announces; what it refuses as too fast is sent again. On a terminal there is line editing and history.
-
-Output, text: one line per message, '<NAME> TEXT' for everyone, '*NAME* TEXT' for a whisper, '-!- TEXT' from the \
-operator. A line break within a text is shown as ⏎; other control characters and characters that would reorder \
-the line are shown as \\u{..}. Colour is used on a terminal only, and not when NO_COLOR is set.
-
-Encodings: --encoding is for standard input, output and error where they are pipes or files. It takes cp949 (the \
-same as euc-kr, uhc, ks_c_5601-1987 and 949), utf-8, and the other names of the WHATWG Encoding Standard but UTF-16 \
-and ISO-2022-JP. A character that the encoding lacks is shown as \\u{..}. A terminal is Unicode, a console of Windows \
-under any chcp too; arguments, CHAT_USER and the output of --json are Unicode as well: none of them heeds --encoding.
-
-Output, --json: one JSON object per line. Later versions may add fields and types, never change these:
-
-  {\"type\":\"broadcast\",\"conversation\":\"1\",\"epoch\":\"7\",\"seq\":\"3\",\"time_ms\":0,\"from\":\"kim\",\"text\":\"hi\"}
-  {\"type\":\"whisper\", ...}   the same fields as broadcast
-  {\"type\":\"system\",  ...}   the same without \"from\"
-  {\"type\":\"joined\",  \"conversation\",\"epoch\",\"seq\",\"time_ms\",\"name\"}
-  {\"type\":\"left\",    \"conversation\",\"epoch\",\"seq\",\"time_ms\",\"name\",\"reason\"}
-  {\"type\":\"missed\",  \"conversation\",\"epoch\",\"from_seq\",\"to_seq\"}
-  {\"type\":\"error\",   \"kind\",\"id\",\"code\",\"retry_ms\"}
-  {\"type\":\"goodbye\", \"code\",\"retry_ms\",\"text\"}
-
-64-bit numbers are strings, times are milliseconds since 1970 UTC, other numbers are numbers. \"reason\" is one of \
-quit, lost, timeout, kicked, replaced, misbehaved, or a number in digits. Control characters are escaped.
-
-Exit codes:
-    0  done: end of input, /quit, -C reached, or the reader of standard output went away
-    1  network: no connection, or it broke, or the server said goodbye by itself
-    2  usage
-    3  refused: the login, or the session (name in use, server full, replaced ...)
-    4  protocol: the two do not understand each other
-    5  -W ran out
-    6  --wait-ack: some line was not acknowledged, whatever else ended the program (but Ctrl-C)
-  130  Ctrl-C";
 
 /// What to connect to, as whom, and how to behave.
 #[derive(Debug, Parser)]
@@ -81,6 +27,31 @@ pub struct Args {
     /// The name to be known by
     #[arg(short, long, value_name = "NAME", env = "CHAT_USER", value_parser = parse_name)]
     pub user: Username,
+
+    /// Ask for the password of NAME
+    #[arg(long, conflicts_with = "password_file")]
+    pub password: bool,
+
+    /// Take the password from the first line of FILE
+    #[arg(long, value_name = "FILE")]
+    pub password_file: Option<PathBuf>,
+
+    /// Make an account of NAME and the password, then log in to it
+    #[arg(long)]
+    pub register: bool,
+
+    /// The invitation to register with
+    #[arg(help = "The invitation to register with, or CHAT_INVITE in the environment")]
+    #[arg(long, value_name = "CODE", requires = "register")]
+    pub invite: Option<String>,
+
+    /// Change the password of NAME, and do nothing else
+    #[arg(long, conflicts_with_all = ["register", "json", "count", "eof", "wait_ack"])]
+    pub change_password: bool,
+
+    /// Take the new password from the first line of FILE
+    #[arg(long, value_name = "FILE", requires = "change_password")]
+    pub new_password_file: Option<PathBuf>,
 
     /// Write JSON Lines to standard output
     #[arg(long)]
@@ -233,6 +204,11 @@ mod tests {
             "-u a -q -v",
             "-u a --encoding utf-16",
             "-u a --encoding hangul",
+            "-u a --password --password-file f",
+            "-u a --invite X",
+            "-u a --new-password-file f",
+            "-u a --change-password --register",
+            "-u a --change-password --json",
         ] {
             let line = format!("chat-client {bad}");
             assert!(Args::try_parse_from(line.split(' ')).is_err(), "{bad}");

@@ -76,6 +76,9 @@ impl Chat<'_> {
     async fn tell_welcome(&self) {
         let (server, welcome) = (self.session.server(), self.session.welcome());
         self.output.notice(self.lang.welcome(&welcome.name, &self.args.server.to_string())).await;
+        if self.args.json {
+            self.output.message(json::welcome(welcome)).await;
+        }
         self.output.detail(format!("session {}, {:?}", welcome.session, server.limits)).await;
     }
 

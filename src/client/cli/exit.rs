@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use chat_proto::Code;
 
+use super::{entrance::NoEntry, password::NoPassword};
 use crate::client::Error;
 
-/// The exit codes that `--help` documents; clap itself ends with 2 for a wrong command line.
+/// The exit codes that `--help` documents; clap itself ends with [`Usage`](Self::Usage) for a wrong command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -14,6 +15,8 @@ pub enum Exit {
     Done = 0,
     /// No connection, or it broke.
     Network = 1,
+    /// What was asked for cannot be done: no password, or not the one that was meant.
+    Usage = 2,
     /// The server does not want this user.
     Refused = 3,
     /// The two do not understand each other.
@@ -46,6 +49,18 @@ impl From<&Error> for Exit {
             Error::Protocol(_) => Self::Protocol,
             // Whatever the code: without a greeting or a login there is no session.
             Error::Refused(_) => Self::Refused,
+        }
+    }
+}
+
+impl From<&NoEntry> for Exit {
+    fn from(why: &NoEntry) -> Self {
+        match why {
+            NoEntry::Error(error) => error.into(),
+            NoEntry::Password(NoPassword::Interrupted) => Self::Interrupted,
+            NoEntry::Password(_) => Self::Usage,
+            NoEntry::GuestsOnly | NoEntry::NoGuests => Self::Refused,
+            NoEntry::Outside(exit) => *exit,
         }
     }
 }

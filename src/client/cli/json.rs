@@ -2,7 +2,7 @@
 
 use std::io;
 
-use chat_proto::{LeaveReason, LineHead};
+use chat_proto::{LeaveReason, LineHead, Role, Welcome};
 use serde::{Serialize, Serializer};
 use serde_json::ser::{CompactFormatter, Formatter};
 
@@ -12,6 +12,12 @@ use crate::client::Event;
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 enum Record<'a> {
+    Welcome {
+        #[serde(serialize_with = "as_string")]
+        session: u64,
+        name: &'a str,
+        role: String,
+    },
     Broadcast {
         #[serde(flatten)]
         place: Place,
@@ -83,10 +89,22 @@ fn as_string<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Err
 /// The event as one line, without its line end; `None` for one that the server did not send.
 #[must_use]
 pub fn line(event: &Event) -> Option<String> {
+    record(event).map(|record| to_line(&record))
+}
+
+/// What the login was answered with, as one line in the same way.
+#[must_use]
+pub fn welcome(welcome: &Welcome) -> String {
+    let Welcome { session, name, role, .. } = welcome;
+    let role = Role::of_number(*role).map_or_else(|| role.to_string(), |role| role.to_string());
+    to_line(&Record::Welcome { session: *session, name, role })
+}
+
+fn to_line(record: &Record) -> String {
     let mut line = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut line, Escaping);
-    record(event)?.serialize(&mut serializer).expect("strings and numbers into memory");
-    Some(String::from_utf8(line).expect("JSON is UTF-8"))
+    record.serialize(&mut serializer).expect("strings and numbers into memory");
+    String::from_utf8(line).expect("JSON is UTF-8")
 }
 
 fn record(event: &Event) -> Option<Record<'_>> {
@@ -210,6 +228,18 @@ mod tests {
         ] {
             assert_eq!(line(&event).expect("sent by a server"), format!(r#"{{"type":"{rest}}}"#));
         }
+    }
+
+    #[test]
+    fn a_role_of_a_later_version_is_its_number() {
+        let of = |role| {
+            let (name, conversations) = ("김철수".to_owned(), chat_proto::List(Vec::new()));
+            let (session, time_ms, resume_token, grace_ms) = (u64::MAX, 0, None, 0);
+            welcome(&Welcome { session, name, time_ms, role, resume_token, grace_ms, conversations })
+        };
+        let start = r#"{"type":"welcome","session":"18446744073709551615","name":"김철수","role":""#;
+        assert_eq!(of(Role::Guest as u16), format!("{start}guest\"}}"));
+        assert_eq!(of(77), format!("{start}77\"}}"));
     }
 
     #[test]

@@ -1,17 +1,21 @@
 //! The program `chat-client`: from its arguments to its exit code.
 
+mod account_words;
 mod args;
 mod bench;
 mod chat;
 mod command;
 mod encoding;
+mod entrance;
 mod escape;
 mod exit;
+mod help;
 mod input;
 mod json;
 mod korean;
 mod output;
 mod outside;
+mod password;
 mod show;
 mod talk;
 mod terminal;
@@ -19,7 +23,6 @@ mod words;
 
 use std::{env, io, process::ExitCode};
 
-use chat_proto::Credential;
 use clap::Parser;
 use tokio::runtime;
 
@@ -27,13 +30,13 @@ use self::{
     args::Args,
     chat::Chat,
     encoding::Encoding,
+    entrance::{Entrance, NoEntry, Secrets},
     exit::Exit,
     output::{Encodings, Level, Output},
     outside::Outside,
     talk::Tally,
     words::Lang,
 };
-use super::{Client, Error, Events, Session};
 
 /// Runs the program.
 #[must_use]
@@ -63,25 +66,16 @@ pub fn main() -> ExitCode {
 
 async fn run(args: &Args) -> io::Result<Exit> {
     let (output, lang) = (Output::start(level(args), encodings(args))?, Lang::from_env());
-    let (outside, tally) = (Outside::new(args.timeout), Tally::default());
-    let connected = tokio::select! {
-        biased;
-        exit = outside.ends() => Err(exit),
-        connected = connect(args) => match connected {
-            Ok(connected) => Ok(connected),
-            Err(error) => {
-                output.warn(lang.error(&error)).await;
-                Err(Exit::from(&error))
+    let (mut outside, tally) = (Outside::new(args.timeout), Tally::default());
+    let entrance = Entrance { args, lang, output: &output };
+    let mut exit = match in_session(&entrance, &mut outside, &tally).await? {
+        Ok(exit) => exit,
+        Err(why) => {
+            if let Some(line) = lang.no_entry(&why) {
+                output.warn(line).await;
             }
-        },
-    };
-    let mut exit = match connected {
-        Ok((session, events)) => {
-            Chat { args, lang, output: &output, outside: &outside, session: &session, tally: &tally }
-                .run(events)
-                .await?
+            Exit::from(&why)
         }
-        Err(exit) => exit,
     };
     if exit == Exit::Timeout {
         output.warn(lang.time_is_up()).await;
@@ -95,9 +89,29 @@ async fn run(args: &Args) -> io::Result<Exit> {
     Ok(exit)
 }
 
-async fn connect(args: &Args) -> Result<(Session, Events), Error> {
-    let client = Client::connect((args.server.host.as_str(), args.server.port)).await?;
-    client.log_in(args.user.as_str(), Credential::None).await
+/// Comes in, and does there what there is to do.
+async fn in_session(
+    entrance: &Entrance<'_>,
+    outside: &mut Outside,
+    tally: &Tally,
+) -> io::Result<Result<Exit, NoEntry>> {
+    let Entrance { args, lang, output } = *entrance;
+    let mut secrets = match Secrets::given(args) {
+        Ok(secrets) => secrets,
+        Err(why) => return Ok(Err(why.into())),
+    };
+    let (session, events) = match entrance.enter(&mut secrets, outside).await {
+        Ok(entered) => entered,
+        Err(why) => return Ok(Err(why)),
+    };
+    if args.change_password {
+        // Nobody listens to what is said meanwhile.
+        drop(events);
+        return Ok(entrance.change_password(&session, &secrets, outside).await.map(|()| Exit::Done));
+    }
+    // Known to the server now; wiped here.
+    drop(secrets);
+    Chat { args, lang, output, outside, session: &session, tally }.run(events).await.map(Ok)
 }
 
 fn level(args: &Args) -> Level {

@@ -26,6 +26,11 @@ impl Outside {
         Self { deadline, interrupted: CancellationToken::new() }
     }
 
+    /// Takes time out: somebody was asked something, and thought about it.
+    pub fn put_off(&mut self, by: Duration) {
+        self.deadline = self.deadline.and_then(|deadline| deadline.checked_add(by));
+    }
+
     /// Returns when the program shall end. May be dropped and called again.
     pub async fn ends(&self) -> Exit {
         let time_is_up = async {

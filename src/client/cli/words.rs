@@ -31,7 +31,8 @@ impl Lang {
         }
     }
 
-    fn pick<T>(self, english: T, korean: T) -> T {
+    /// The one of the two that is in this language.
+    pub(super) fn pick<T>(self, english: T, korean: T) -> T {
         match self {
             Self::English => english,
             Self::Korean => korean,
@@ -54,7 +55,9 @@ impl Lang {
     pub fn error(self, error: &Error) -> String {
         match error {
             Error::Refused(refusal) => self.refused(*refusal),
-            Error::Closed(goodbye) => self.goodbye(goodbye.code, &goodbye.text),
+            Error::Closed(goodbye) => {
+                self.goodbye(goodbye.code, &goodbye.text) + &self.wait(goodbye.retry_ms)
+            }
             Error::Disconnected => self
                 .pick("the server closed the connection without a word", "서버가 말없이 연결을 끊었습니다")
                 .to_owned(),
@@ -83,7 +86,7 @@ impl Lang {
     }
 
     fn refused(self, refusal: Refusal) -> String {
-        let why = self.code(refusal.code);
+        let why = self.code(refusal.code) + self.advice(refusal.code) + &self.wait(refusal.retry_ms);
         self.pick(format!("refused: {why}"), format!("거절됨: {why}"))
     }
 

@@ -1,9 +1,11 @@
 //! The service as the service manager runs it: says how far it is, and hears when to stop.
 
 use std::{
+    convert::Infallible,
     ffi::OsString,
+    fs, io,
     net::SocketAddr,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{
         LazyLock, Mutex, OnceLock,
@@ -38,6 +40,10 @@ use crate::{
     stop::StopReason,
 };
 
+/// In the data folder: the invite for the first admin, of no use once it is used.
+const FIRST_ADMIN_FILE: &str = "first-admin.txt";
+/// How often a starting service says that it is still starting.
+const START_NEWS: Duration = Duration::from_secs(3);
 /// Whoever waits for a starting service takes it for dead after this time without news.
 const START_HINT: Duration = Duration::from_secs(10);
 /// A stopping service gives news this often,
@@ -114,14 +120,15 @@ fn service_main(arguments: Vec<OsString>) {
 
 fn serve(
     command_line: Result<Settings, clap::Error>,
-    folder: &std::path::Path,
+    folder: &Path,
     events: EventLayer,
     service: &mut Service,
 ) -> Result<(), Failure> {
     let settings = command_line.map_err(|error| Failure::CommandLine(error.to_string()))?;
-    let config = settings.load()?;
-    let logs: PathBuf = config.data.as_deref().unwrap_or(folder).join("log");
-    let _log = log::to_folder(&config.log, &logs, events)?;
+    let mut config = settings.load()?;
+    let data = config.data.get_or_insert_with(|| folder.into()).clone();
+    let _log = log::to_folder(&config.log, &data.join("log"), events)?;
+    service.folder = data;
     service.starting();
     let outcome = run::run(&config, |_| Ok(service));
     if let Err(failure) = &outcome {
@@ -177,12 +184,15 @@ fn say(
 struct Service {
     status: ServiceStatusHandle,
     checkpoint: u32,
+    /// Where its data is.
+    folder: PathBuf,
 }
 
 impl Service {
     fn register(name: &str) -> windows_service::Result<Self> {
         let status = service_control_handler::register(name, on_control)?;
-        let mut service = Self { status: *STATUS.get_or_init(|| status), checkpoint: 0 };
+        let mut service =
+            Self { status: *STATUS.get_or_init(|| status), checkpoint: 0, folder: PathBuf::new() };
         service.starting();
         Ok(service)
     }
@@ -201,6 +211,18 @@ impl Service {
 }
 
 impl Host for &mut Service {
+    async fn while_starting(&mut self) -> Infallible {
+        loop {
+            self.starting();
+            tokio::time::sleep(START_NEWS).await;
+        }
+    }
+
+    /// Into a file: a service has nobody to show it to. The folder lets only administrators read it.
+    fn first_admin(&mut self, line: &str) -> io::Result<()> {
+        fs::write(self.folder.join(FIRST_ADMIN_FILE), format!("{line}\r\n"))
+    }
+
     fn ready(&mut self, _: &[SocketAddr]) {
         say(self.status, ServiceState::Running, ServiceExitCode::NO_ERROR, 0, Duration::ZERO);
         // The first news of a stop is the handler's.

@@ -14,7 +14,7 @@ use chat_proto::{ErrorCode, NameKey, Username};
 
 pub use skeleton::Skeleton;
 
-use crate::config::NamePolicy;
+use crate::{config::NamePolicy, store};
 
 /// Stored beside every stored [`NameForms`]. It changes whenever they may: with each version of Unicode's tables and
 /// with each change of how forms are made. What was stored under another version is made anew from the shown name.
@@ -38,6 +38,17 @@ impl NameForms {
     pub fn of(name: &Username) -> Self {
         let key = name.key();
         Self { skeleton: Skeleton::of(&key), key }
+    }
+
+    /// As they are stored, with the name as it is shown.
+    #[must_use]
+    pub fn stored(&self, shown: &Username) -> store::NameForms {
+        store::NameForms {
+            shown: shown.as_str().into(),
+            key: self.key.as_str().into(),
+            skeleton: self.skeleton.as_str().into(),
+            version: NAMES_VERSION,
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{collections::HashSet, time::Duration};
 
 use iocp_chat::store::{Account, AccountId, PAGE_ACCOUNTS_MAX, Role, StoreError};
-use tokio::time::timeout;
+use tokio::{runtime::Handle, task::yield_now, time::timeout};
 
 use super::{HASH, NOW, account, forms, hash, open};
 use crate::fresh;
@@ -229,4 +229,24 @@ async fn a_closed_store_is_unavailable_to_all_its_clones() {
         assert!(matches!(done, Err(StoreError::Unavailable(_))), "{done:?}");
     }
     store.close().await.expect("closing again does nothing");
+}
+
+#[tokio::test]
+async fn no_task_is_left_behind_by_a_closed_store() {
+    let fresh = fresh().await;
+    let store = open(&fresh).await;
+    let create = |name| {
+        let accounts = store.accounts().clone();
+        tokio::spawn(async move { accounts.create(&account(name), Role::User).await })
+    };
+    let (done, gone) = (create("kim"), create("lee"));
+    done.await.expect("no panic").expect("free");
+    gone.abort();
+    store.close().await.expect("closed");
+    let none = async {
+        while Handle::current().metrics().num_alive_tasks() > 0 {
+            yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(1), none).await.expect("every task ends");
 }

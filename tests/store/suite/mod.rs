@@ -1,6 +1,7 @@
 //! What the store promises on every database; each target says what a `fresh` one is.
 
 mod accounts;
+mod admins;
 mod crash;
 mod invites;
 mod names;

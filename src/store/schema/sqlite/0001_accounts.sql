@@ -14,6 +14,7 @@ CREATE TABLE accounts (
     -- The version of the rules that made name_key and skeleton.
     names_version INTEGER NOT NULL,
     password TEXT NOT NULL,
+    -- The number on the wire: 1 user, 2 moderator, 3 admin.
     role INTEGER NOT NULL,
     disabled INTEGER NOT NULL,
     created_ms INTEGER NOT NULL,

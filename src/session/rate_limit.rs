@@ -9,8 +9,11 @@ use crate::config::Rate;
 /// A bucket of tokens that fills at its rate.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenBucket {
-    rate: Rate,
-    /// When the bucket will be full again: all there is to know about it.
+    /// The time one token takes to come; zero: there is always one.
+    token: Duration,
+    /// Tokens it holds, at least one.
+    burst: u32,
+    /// When the bucket will be full again.
     full_at: Instant,
 }
 
@@ -18,17 +21,20 @@ impl TokenBucket {
     /// A full bucket.
     #[must_use]
     pub fn new(rate: Rate, now: Instant) -> Self {
-        Self { rate, full_at: now }
+        let token = Duration::from_secs(1).checked_div(rate.per_second).unwrap_or_default();
+        Self::slow(token, rate.burst, now)
+    }
+
+    /// A full bucket of a rate below one a second: `burst` tokens, and another after each `token`.
+    #[must_use]
+    pub fn slow(token: Duration, burst: u32, now: Instant) -> Self {
+        Self { token, burst: burst.max(1), full_at: now }
     }
 
     /// Takes a token, or says how long until there is one.
     pub fn take(&mut self, now: Instant) -> Result<(), Duration> {
-        if self.rate.per_second == 0 {
-            return Ok(());
-        }
-        let full_at = self.full_at.max(now) + self.token();
-        let depth = self.token() * self.rate.burst.max(1);
-        match (full_at - now).checked_sub(depth) {
+        let full_at = self.full_at.max(now) + self.token;
+        match (full_at - now).checked_sub(self.token * self.burst) {
             Some(wait) if !wait.is_zero() => Err(wait),
             _ => {
                 self.full_at = full_at;
@@ -37,15 +43,15 @@ impl TokenBucket {
         }
     }
 
+    /// Puts a token back that was taken for nothing.
+    pub fn put_back(&mut self) {
+        self.full_at -= self.token;
+    }
+
     /// Whether it has rested until full, so that forgetting it would change nothing.
     #[must_use]
     pub fn is_full(&self, now: Instant) -> bool {
         self.full_at <= now
-    }
-
-    /// The time one token takes to come.
-    fn token(&self) -> Duration {
-        Duration::from_secs(1) / self.rate.per_second.max(1)
     }
 }
 
@@ -66,6 +72,18 @@ mod tests {
         now += Duration::from_secs(3600);
         assert!(bucket.is_full(now));
         assert_eq!((0..20).filter(|_| bucket.take(now).is_ok()).count(), 10);
+    }
+
+    #[test]
+    fn a_slow_bucket_counts_in_tokens_and_takes_them_back() {
+        let mut now = Instant::now();
+        let mut bucket = TokenBucket::slow(Duration::from_secs(12), 5, now);
+        assert!((0..5).all(|_| bucket.take(now).is_ok()));
+        assert_eq!(bucket.take(now), Err(Duration::from_secs(12)));
+        bucket.put_back();
+        assert_eq!(bucket.take(now), Ok(()));
+        now += Duration::from_secs(12);
+        assert_eq!((bucket.take(now), bucket.take(now)), (Ok(()), Err(Duration::from_secs(12))));
     }
 
     #[test]

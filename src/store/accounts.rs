@@ -6,7 +6,7 @@ use sqlx::{Row as _, query};
 
 use super::{
     Account, AccountId, NewAccount, PasswordHash, Role, StoreError,
-    database::{Database, Question, Transaction},
+    database::{Database, Transaction},
     last_logins::LastLogins,
     role,
     time::stored,
@@ -47,17 +47,8 @@ impl Accounts {
     /// Makes an account; [`StoreError::Taken`] when the name's key or skeleton is another's.
     pub async fn create(&self, new: &NewAccount, role: Role) -> Result<Account, StoreError> {
         let mut transaction = self.database.begin().await?;
-        match insert(&mut transaction, new, Past::new(role)).await {
-            Ok(account) => {
-                transaction.commit().await?;
-                Ok(account)
-            }
-            Err(StoreError::Taken) => {
-                transaction.rollback().await?;
-                Err(StoreError::Taken)
-            }
-            Err(error) => Err(error),
-        }
+        let made = insert(&mut transaction, new, Past::new(role)).await;
+        transaction.settle(made).await
     }
 
     /// The account whose name has this key.
@@ -81,7 +72,7 @@ impl Accounts {
     /// Gives the account another password.
     pub async fn set_password(&self, id: AccountId, password: &PasswordHash) -> Result<(), StoreError> {
         let question = query("UPDATE accounts SET password = $2 WHERE id = $1");
-        self.change(question.bind(id.0).bind(password.as_str())).await
+        self.database.change(question.bind(id.0).bind(password.as_str())).await
     }
 
     /// Stores the same password hashed anew; false when the account has another password by now, or is gone. A
@@ -93,7 +84,7 @@ impl Accounts {
         to: &PasswordHash,
     ) -> Result<bool, StoreError> {
         let question = query("UPDATE accounts SET password = $3 WHERE id = $1 AND password = $2");
-        match self.change(question.bind(id.0).bind(from.as_str()).bind(to.as_str())).await {
+        match self.database.change(question.bind(id.0).bind(from.as_str()).bind(to.as_str())).await {
             Err(StoreError::NotFound) => Ok(false),
             done => done.map(|()| true),
         }
@@ -102,18 +93,18 @@ impl Accounts {
     /// Keeps the owner out, or lets them in again.
     pub async fn set_disabled(&self, id: AccountId, disabled: bool) -> Result<(), StoreError> {
         let question = query("UPDATE accounts SET disabled = $2 WHERE id = $1");
-        self.change(question.bind(id.0).bind(i64::from(disabled))).await
+        self.database.change(question.bind(id.0).bind(i64::from(disabled))).await
     }
 
     /// Sets what the owner may do.
     pub async fn set_role(&self, id: AccountId, role: Role) -> Result<(), StoreError> {
         let question = query("UPDATE accounts SET role = $2 WHERE id = $1");
-        self.change(question.bind(id.0).bind(role::stored(role)?)).await
+        self.database.change(question.bind(id.0).bind(role::stored(role)?)).await
     }
 
     /// Deletes the account; its name is free.
     pub async fn delete(&self, id: AccountId) -> Result<(), StoreError> {
-        self.change(query("DELETE FROM accounts WHERE id = $1").bind(id.0)).await
+        self.database.change(query("DELETE FROM accounts WHERE id = $1").bind(id.0)).await
     }
 
     /// The accounts after this one, oldest first; at most `limit`, and at most [`PAGE_ACCOUNTS_MAX`].
@@ -138,16 +129,6 @@ impl Accounts {
     /// minute; closing the store does it too. After an error it is still noted.
     pub async fn flush_logins(&self) -> Result<(), StoreError> {
         self.last_logins.flush(&self.database).await
-    }
-
-    /// One change to one row; [`StoreError::NotFound`] if there was none.
-    async fn change(&self, question: Question<'_>) -> Result<(), StoreError> {
-        let mut transaction = self.database.begin().await?;
-        if transaction.run(question).await? == 0 {
-            transaction.rollback().await?;
-            return Err(StoreError::NotFound);
-        }
-        transaction.commit().await
     }
 }
 

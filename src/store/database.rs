@@ -77,6 +77,13 @@ impl Database {
         within(question.fetch_all(&self.readers)).await
     }
 
+    /// One change to what is there: [`StoreError::NotFound`] if it is not.
+    pub async fn change(&self, question: Question<'_>) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let done = transaction.change(question).await;
+        transaction.settle(done).await
+    }
+
     /// Begins to write.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         let stopped = ClockStop::of(&self.place);
@@ -130,6 +137,22 @@ impl Transaction {
     /// How many rows it changed.
     pub async fn run(&mut self, question: Question<'_>) -> Result<u64, StoreError> {
         Ok(within(question.execute(&mut *self.connection)).await?.rows_affected())
+    }
+
+    /// One change to what is there: [`StoreError::NotFound`] if it is not.
+    pub async fn change(&mut self, question: Question<'_>) -> Result<(), StoreError> {
+        if self.run(question).await? == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+    }
+
+    /// Commits what was done; undoes it after an [answer](StoreError::is_answer) that it cannot be. After any other
+    /// error the connection goes.
+    pub async fn settle<T>(self, done: Result<T, StoreError>) -> Result<T, StoreError> {
+        match &done {
+            Ok(_) => self.commit().await?,
+            Err(error) if error.is_answer() => self.rollback().await?,
+            Err(_) => {}
+        }
+        done
     }
 
     /// Once this returns, it outlives a loss of power.

@@ -61,6 +61,13 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether nothing ails the database, and what was begun can be undone in good order.
+    pub(super) fn is_answer(&self) -> bool {
+        matches!(self, Self::Taken | Self::NotFound | Self::InviteRefused | Self::TooManyInvites)
+    }
+}
+
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let known = match &error {

@@ -105,17 +105,8 @@ impl Invites {
     /// [taken](StoreError::Taken) costs nothing. [`StoreError::InviteRefused`] when the invite is no good.
     pub async fn redeem(&self, token: &InviteToken, new: &NewAccount) -> Result<Account, StoreError> {
         let mut transaction = self.database.begin().await?;
-        match redeem(&mut transaction, token, new).await {
-            Ok(account) => {
-                transaction.commit().await?;
-                Ok(account)
-            }
-            Err(answer @ (StoreError::Taken | StoreError::InviteRefused)) => {
-                transaction.rollback().await?;
-                Err(answer)
-            }
-            Err(error) => Err(error),
-        }
+        let made = redeem(&mut transaction, token, new).await;
+        transaction.settle(made).await
     }
 
     /// All of them, oldest first: few more than [`INVITES_MAX`].
@@ -125,10 +116,7 @@ impl Invites {
 
     /// Nobody can register with it any more.
     pub async fn revoke(&self, id: InviteId) -> Result<(), StoreError> {
-        let mut transaction = self.database.begin().await?;
-        let gone = transaction.run(query("DELETE FROM invites WHERE id = $1").bind(id.0)).await?;
-        transaction.commit().await?;
-        if gone == 0 { Err(StoreError::NotFound) } else { Ok(()) }
+        self.database.change(query("DELETE FROM invites WHERE id = $1").bind(id.0)).await
     }
 }
 

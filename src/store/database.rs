@@ -77,6 +77,14 @@ impl Database {
         within(question.fetch_all(&self.readers)).await
     }
 
+    /// One change: how many rows it changed.
+    pub async fn run(&self, question: Question<'_>) -> Result<u64, StoreError> {
+        let mut transaction = self.begin().await?;
+        let changed = transaction.run(question).await?;
+        transaction.commit().await?;
+        Ok(changed)
+    }
+
     /// One change to what is there: [`StoreError::NotFound`] if it is not.
     pub async fn change(&self, question: Question<'_>) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
@@ -86,12 +94,22 @@ impl Database {
 
     /// Begins to write.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
+        // IMMEDIATE: one that began by reading could not wait for the lock any more.
+        self.begin_on(&self.writers, if self.place.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN" }).await
+    }
+
+    /// Begins to read: all its questions are answered as of one moment. It holds nobody up who writes.
+    pub async fn snapshot(&self) -> Result<Transaction, StoreError> {
+        let begin =
+            if self.place.is_sqlite() { "BEGIN" } else { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" };
+        self.begin_on(&self.readers, begin).await
+    }
+
+    async fn begin_on(&self, pool: &AnyPool, begin: &'static str) -> Result<Transaction, StoreError> {
         let stopped = ClockStop::of(&self.place);
-        let connection = self.writers.acquire().await?;
+        let connection = pool.acquire().await?;
         // Before the statement: whoever goes away in the middle of it leaves no transaction open.
         let mut transaction = Transaction { connection, ended: false, _stopped: stopped };
-        // IMMEDIATE: one that began by reading could not wait for the lock any more.
-        let begin = if self.place.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN" };
         within(raw_sql(begin).execute(&mut *transaction.connection)).await?;
         Ok(transaction)
     }
@@ -119,7 +137,7 @@ impl Database {
     }
 }
 
-/// What is written together, or not at all.
+/// What is written together, or not at all; or what is read as of one moment.
 ///
 /// Dropped before its end, its connection is closed, which undoes it. That is also for a failed statement: SQLite
 /// ends a transaction by itself when its disk is full, and whether it did is not worth knowing.

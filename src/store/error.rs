@@ -11,10 +11,10 @@ pub type Cause = Box<dyn Error + Send + Sync>;
 /// Why the store did not do what it was asked. The first four are answers; the others say what ails the database.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// Another account has this name, or one that looks like it.
+    /// Another account, or another room, has this name or one that looks like it.
     #[error("the name is taken")]
     Taken,
-    /// No such account, or no such invite.
+    /// No such account, room or invite, or nothing there to take away.
     #[error("not found")]
     NotFound,
     /// The invite is unknown, spent, expired or revoked. Which of these, a guesser is not told.
@@ -89,10 +89,12 @@ type Kind = fn(Cause) -> StoreError;
 /// Of SQLite's extended result codes, whose low byte says enough but for constraints:
 /// <https://www.sqlite.org/rescode.html>.
 fn sqlite(code: &str) -> Option<Kind> {
+    const CONSTRAINT_FOREIGN_KEY: i32 = 787;
     const CONSTRAINT_PRIMARY_KEY: i32 = 1555;
     const CONSTRAINT_UNIQUE: i32 = 2067;
     let code = code.parse::<i32>().ok()?;
     match (code, code & 0xff) {
+        (CONSTRAINT_FOREIGN_KEY, _) => Some(|_| StoreError::NotFound),
         (CONSTRAINT_PRIMARY_KEY | CONSTRAINT_UNIQUE, _) => Some(|_| StoreError::Taken),
         // BUSY: another connection; LOCKED: one that shares our cache.
         (_, 5 | 6) => Some(StoreError::Busy),
@@ -107,6 +109,8 @@ fn sqlite(code: &str) -> Option<Kind> {
 /// Of PostgreSQL's codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 fn postgres(code: &str) -> Option<Kind> {
     match code {
+        // An account or a room that went while we were at it.
+        "23503" => Some(|_| StoreError::NotFound),
         "23505" => Some(|_| StoreError::Taken),
         // A statement that took too long waited for a lock; a deadlock; a lock that was not to be waited for.
         "57014" | "40P01" | "40001" | "55P03" => Some(StoreError::Busy),

@@ -13,7 +13,10 @@ use sqlx::{
     ConnectOptions as _, Connection as _, Row as _, SqliteConnection, raw_sql, sqlite::SqliteConnectOptions,
 };
 
-use super::{ACQUIRE_TIMEOUT, NameForms, NewAccount, PasswordHash, Place, Role, Store, StoreError};
+use super::{
+    ACQUIRE_TIMEOUT, AuditEntry, NameForms, NewAccount, NewRoom, OPERATOR, PAGE_ENTRIES_MAX, PasswordHash,
+    Place, Role, Room, RoomSettings, Store, StoreError,
+};
 
 /// A database in a folder of its own, gone with the test.
 struct Fresh {
@@ -95,6 +98,55 @@ async fn a_full_disk_refuses_the_next_keeps_the_others_and_is_forgotten_when_the
         assert!(!is_there(&store, &format!("round{round}-{}", stored.len())).await);
         // That connection went with its transaction, and its fault with it.
         register(&store, &format!("after{round}")).await.expect("room");
+    }
+    fresh.place.check().await.expect("whole");
+    store.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn on_a_full_disk_a_room_and_its_entry_are_both_refused() {
+    let fresh = Fresh::new();
+    let store = fresh.open().await;
+    let topic = "x".repeat(500);
+    for round in 0..3 {
+        store.rooms().database.tell_writer("PRAGMA max_page_count = 1").await;
+        let mut made = 0;
+        let error = loop {
+            let number = round * 100 + made;
+            let name = format!("room{number}");
+            let room = Room {
+                conversation: number,
+                name: NameForms { shown: name.clone(), key: name.clone(), skeleton: name, version: 1 },
+                settings: RoomSettings {
+                    capacity: 1,
+                    flags: 0,
+                    slow_s: 0,
+                    topic: topic.clone(),
+                    password: None,
+                },
+                created_ms: 0,
+            };
+            let new = NewRoom { room, roles: Vec::new(), sanctions: Vec::new(), invited: Vec::new() };
+            let entry = AuditEntry {
+                time_ms: 0,
+                actor: OPERATOR.into(),
+                actor_role: 3,
+                action: "create".into(),
+                conversation: Some(number),
+                room: None,
+                target: None,
+                seconds: None,
+                // So that now the room's page is the one too many, now the entry's.
+                reason: "x".repeat(700),
+            };
+            match store.rooms().create(&new, &entry).await {
+                Ok(()) => made += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, StoreError::Full(_)), "{error}");
+        let (rooms, page) = (store.rooms().load(0), store.audit().page(None, PAGE_ENTRIES_MAX));
+        assert_eq!(rooms.await.expect("loaded").len(), page.await.expect("a page").len());
     }
     fresh.place.check().await.expect("whole");
     store.close().await.expect("closed");

@@ -1,4 +1,4 @@
-//! What outlives the process: accounts and invites, in SQLite or PostgreSQL.
+//! What outlives the process: accounts, rooms, sanctions and what was done about them, in SQLite or PostgreSQL.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -19,20 +19,30 @@
 mod account;
 mod accounts;
 mod admins;
+mod audit;
 mod clock;
 mod database;
 mod error;
 #[cfg(test)]
 mod fault_tests;
+mod ignores;
 mod invites;
 mod last_logins;
 mod names;
+mod number;
+mod pages;
 mod place;
 mod postgres;
 mod role;
+mod room;
+mod rooms;
+mod rooms_load;
+mod sanction;
+mod sanctions;
 mod schema;
 mod sqlite;
 mod store;
+mod switches;
 mod time;
 mod token;
 mod transfer;
@@ -40,13 +50,20 @@ mod transfer;
 pub use account::{Account, AccountId, NameForms, NewAccount, PasswordHash};
 pub use accounts::{Accounts, PAGE_ACCOUNTS_MAX};
 pub use admins::AdminStep;
+pub use audit::{Audit, AuditEntry, AuditId, AuditRecord, OPERATOR, PAGE_ENTRIES_MAX};
 pub use chat_proto::Role;
 pub use database::{ACQUIRE_TIMEOUT, ANSWER_TIMEOUT};
 pub use error::{Cause, StoreError};
+pub use ignores::{IGNORES_READ_MAX, Ignores};
 pub use invites::{INVITES_MAX, Invite, InviteId, Invites, NewInvite};
 pub use names::{MISFITS_MAX, Misfit};
 pub use place::{DATABASE_FILE, Place};
+pub use room::{NewRoom, PasswordDigest, Room, RoomRole, RoomSanction, RoomSettings, StoredRoom};
+pub use rooms::Rooms;
+pub use sanction::{FOR_GOOD, Person, Sanction};
+pub use sanctions::{Sanctions, ServerSanction, Subject};
 pub use schema::{Migrated, STEPS, Schema, Step};
 pub use store::Store;
+pub use switches::Switches;
 pub use token::InviteToken;
 pub use transfer::{IMPORT_LINE_BYTES_MAX, Imported, REFUSED_LINES_MAX, Refusal, TransferError};

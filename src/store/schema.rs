@@ -11,10 +11,16 @@ use sqlx::{AnyConnection, Row as _, query, raw_sql};
 use super::{Place, StoreError, time};
 
 /// Every step there is, in order. One that was released is never changed.
-pub const STEPS: &[Step] = &[Step {
-    sqlite: include_str!("schema/sqlite/0001_accounts.sql"),
-    postgres: include_str!("schema/postgres/0001_accounts.sql"),
-}];
+pub const STEPS: &[Step] = &[
+    Step {
+        sqlite: include_str!("schema/sqlite/0001_accounts.sql"),
+        postgres: include_str!("schema/postgres/0001_accounts.sql"),
+    },
+    Step {
+        sqlite: include_str!("schema/sqlite/0002_rooms_and_moderation.sql"),
+        postgres: include_str!("schema/postgres/0002_rooms_and_moderation.sql"),
+    },
+];
 
 /// Whoever migrates a PostgreSQL database holds this lock of it: "chat" in ASCII.
 const LOCK: &str = "SELECT pg_advisory_xact_lock(1667785076)";

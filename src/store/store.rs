@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use sqlx::{AnyConnection, ConnectOptions as _, Connection as _};
 
 use super::{
-    Accounts, Invites, Migrated, Place, Schema, StoreError,
+    Accounts, Audit, Ignores, Invites, Migrated, Place, Rooms, Sanctions, Schema, StoreError, Switches,
     clock::ClockStop,
     database::Database,
     last_logins::LastLogins,
@@ -20,6 +20,11 @@ pub struct Store {
     database: Arc<Database>,
     accounts: Accounts,
     invites: Invites,
+    rooms: Rooms,
+    sanctions: Sanctions,
+    ignores: Ignores,
+    audit: Audit,
+    switches: Switches,
     migrated: Migrated,
 }
 
@@ -47,9 +52,15 @@ impl Store {
         };
         let database = Arc::new(Database::new(place.clone(), connection).await);
         let last_logins = Arc::new(LastLogins::default());
+        let shared = || Arc::clone(&database);
         Ok(Self {
-            accounts: Accounts { database: Arc::clone(&database), last_logins },
-            invites: Invites { database: Arc::clone(&database) },
+            accounts: Accounts { database: shared(), last_logins },
+            invites: Invites { database: shared() },
+            rooms: Rooms { database: shared() },
+            sanctions: Sanctions { database: shared() },
+            ignores: Ignores { database: shared() },
+            audit: Audit { database: shared() },
+            switches: Switches { database: shared() },
             database,
             migrated,
         })
@@ -65,6 +76,36 @@ impl Store {
     #[must_use]
     pub fn invites(&self) -> &Invites {
         &self.invites
+    }
+
+    /// The rooms that persist.
+    #[must_use]
+    pub fn rooms(&self) -> &Rooms {
+        &self.rooms
+    }
+
+    /// The sanctions on the server.
+    #[must_use]
+    pub fn sanctions(&self) -> &Sanctions {
+        &self.sanctions
+    }
+
+    /// Who ignores whom.
+    #[must_use]
+    pub fn ignores(&self) -> &Ignores {
+        &self.ignores
+    }
+
+    /// The audit log.
+    #[must_use]
+    pub fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
+    /// The switches.
+    #[must_use]
+    pub fn switches(&self) -> &Switches {
+        &self.switches
     }
 
     /// What opening did to the database.

@@ -1,20 +1,25 @@
-//! A process that is killed while people register: whoever was told that they are registered, is.
+//! A process that is killed while people register and make rooms: what they were told is done, is.
 
 use std::{
+    collections::BTreeSet,
     env,
     io::{BufRead as _, BufReader},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
 };
 
-use iocp_chat::store::{Place, Role, Store};
+use iocp_chat::store::{AuditEntry, NewRoom, Place, Role, Store};
 
-use super::{account, forms, open};
+use super::{NOW, account, entry, forms, log, open, room};
 use crate::fresh;
 
-/// Where the child registers, and with what its names begin.
+/// Where the child registers, and the how manieth it is.
 const PLACE: &str = "CHAT_STORE_TEST_PLACE";
-const PREFIX: &str = "CHAT_STORE_TEST_PREFIX";
+const ROUND: &str = "CHAT_STORE_TEST_ROUND";
 const STORED: &str = "stored ";
+const MADE: &str = "made ";
+const DELETED: &str = "deleted ";
+/// Rooms that one person of one round may make.
+const ROOMS: u64 = 10_000;
 /// How many names each child lives for.
 const LIVES: [usize; 6] = [1, 2, 10, 40, 80, 150];
 /// People who register at once.
@@ -25,13 +30,7 @@ async fn whoever_was_told_that_they_are_registered_is_so_after_kill_9() {
     let fresh = fresh().await;
     open(&fresh).await.close().await.expect("closed");
     for (round, lives) in LIVES.into_iter().enumerate() {
-        let mut child = Command::new(env::current_exe().expect("this test"))
-            .args(["suite::crash::a_child_registers_until_it_is_killed", "--exact", "--nocapture"])
-            .env(PLACE, fresh.url())
-            .env(PREFIX, format!("round{round}-"))
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it starts");
+        let mut child = child("suite::crash::a_child_registers_until_it_is_killed", &fresh.url(), round);
         let mut stored = Vec::new();
         for line in BufReader::new(child.stdout.take().expect("piped")).lines() {
             let line = line.expect("text");
@@ -59,21 +58,106 @@ async fn whoever_was_told_that_they_are_registered_is_so_after_kill_9() {
 }
 
 #[tokio::test]
-async fn a_child_registers_until_it_is_killed() {
-    let (Ok(url), Ok(prefix)) = (env::var(PLACE), env::var(PREFIX)) else {
-        // Nobody's child: one of the suite's tests like the others.
-        return;
-    };
+async fn a_room_and_its_entry_are_both_there_or_neither_after_kill_9() {
+    let fresh = fresh().await;
+    open(&fresh).await.close().await.expect("closed");
+    let (mut made, mut deleted) = (BTreeSet::new(), BTreeSet::new());
+    for (round, lives) in LIVES.into_iter().enumerate() {
+        let mut child = child("suite::crash::a_child_makes_rooms_until_it_is_killed", &fresh.url(), round);
+        let mut told = 0;
+        for line in BufReader::new(child.stdout.take().expect("piped")).lines() {
+            let line = line.expect("text");
+            let number = |text: &str| text.parse::<u64>().expect("a number");
+            if let Some((_, room)) = line.split_once(MADE) {
+                made.insert(number(room));
+            } else if let Some((_, room)) = line.split_once(DELETED) {
+                deleted.insert(number(room));
+            } else {
+                continue;
+            }
+            told += 1;
+            if told == lives {
+                child.kill().expect("SIGKILL, or its like on Windows");
+            }
+        }
+        assert!(!child.wait().expect("a child").success(), "it was killed");
+        assert!(told >= lives, "{told}");
+
+        fresh.place.check().await.expect("whole");
+        let store = open(&fresh).await;
+        let rooms = store.rooms().load(NOW).await.expect("loaded");
+        assert!(rooms.iter().all(|stored| stored.roles.len() == 1), "a room without its owner");
+        let there: BTreeSet<u64> = rooms.into_iter().map(|stored| stored.room.conversation).collect();
+        let (mut entered, mut left) = (BTreeSet::new(), BTreeSet::new());
+        for record in log(&store).await {
+            let which = if record.entry.action == "create" { &mut entered } else { &mut left };
+            assert!(which.insert(record.entry.conversation.expect("a room")), "twice: {record:?}");
+        }
+        assert!(made.is_subset(&entered) && deleted.is_subset(&left), "what was told is not there");
+        assert_eq!(there, &entered - &left, "one without the other");
+        assert_eq!(store.rooms().last_number().await.expect("a number"), *entered.last().expect("one"));
+        store.close().await.expect("closed");
+    }
+}
+
+fn child(test: &str, url: &str, round: usize) -> Child {
+    Command::new(env::current_exe().expect("this test"))
+        .args([test, "--exact", "--nocapture"])
+        .env(PLACE, url)
+        .env(ROUND, round.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts")
+}
+
+/// The store and the round of a test that is a child. Nobody's child has none: it is a test like the others.
+async fn as_child() -> Option<(Store, u64)> {
+    let (url, round) = (env::var(PLACE).ok()?, env::var(ROUND).ok()?);
     let place = if url.starts_with("postgres:") { Place::postgres(&url) } else { Place::file(url.as_ref()) };
     let store = Store::open(&place.expect("a place")).await.expect("it opens");
+    Some((store, round.parse().expect("a number")))
+}
+
+#[tokio::test]
+async fn a_child_registers_until_it_is_killed() {
+    let Some((store, round)) = as_child().await else { return };
     let people: Vec<_> = (0..AT_ONCE)
         .map(|person| {
-            let (store, prefix) = (store.clone(), prefix.clone());
+            let store = store.clone();
             tokio::spawn(async move {
                 for n in 0..10_000 {
-                    let name = format!("{prefix}{person}-{n}");
+                    let name = format!("round{round}-{person}-{n}");
                     store.accounts().create(&account(&name), Role::User).await.expect("free");
                     println!("{STORED}{name}");
+                }
+            })
+        })
+        .collect();
+    for person in people {
+        person.await.expect("no panic");
+    }
+}
+
+#[tokio::test]
+async fn a_child_makes_rooms_until_it_is_killed() {
+    let Some((store, round)) = as_child().await else { return };
+    let owner = format!("owner{round}");
+    store.accounts().create(&account(&owner), Role::User).await.expect("free");
+    let people: Vec<_> = (0..AT_ONCE as u64)
+        .map(|person| {
+            let (store, owner) = (store.clone(), owner.clone());
+            tokio::spawn(async move {
+                let first = (round * AT_ONCE as u64 + person) * ROOMS;
+                for number in first..first + ROOMS {
+                    let about = |action| AuditEntry { conversation: Some(number), ..entry(action) };
+                    let roles = vec![(owner.clone(), 2)];
+                    let new = NewRoom { roles, ..room(number, &format!("room {number}")) };
+                    store.rooms().create(&new, &about("create")).await.expect("free");
+                    println!("{MADE}{number}");
+                    if number % 3 == 0 {
+                        store.rooms().delete(number, &about("delete")).await.expect("it exists");
+                        println!("{DELETED}{number}");
+                    }
                 }
             })
         })

@@ -2,13 +2,21 @@
 
 mod accounts;
 mod admins;
+mod audit;
 mod crash;
+mod ignores;
 mod invites;
 mod names;
+mod rooms;
+mod sanctions;
 mod schema;
+mod switches;
 mod transfer;
 
-use iocp_chat::store::{NameForms, NewAccount, PasswordHash, Store};
+use iocp_chat::store::{
+    AuditEntry, AuditRecord, NameForms, NewAccount, NewRoom, PAGE_ENTRIES_MAX, PasswordHash, Person, Room,
+    RoomSettings, Sanction, Store,
+};
 
 use crate::Fresh;
 
@@ -31,4 +39,55 @@ pub fn account(name: &str) -> NewAccount {
 
 pub fn hash(text: &str) -> PasswordHash {
     PasswordHash::parse(text).expect("a PHC string")
+}
+
+pub fn person(name: &str) -> Person {
+    Person { key: forms(name).key, shown: name.into() }
+}
+
+/// A room with nothing about it yet.
+pub fn room(conversation: u64, name: &str) -> NewRoom {
+    let settings = RoomSettings { capacity: 100, flags: 0, slow_s: 0, topic: String::new(), password: None };
+    NewRoom {
+        room: Room { conversation, name: forms(name), settings, created_ms: NOW },
+        roles: Vec::new(),
+        sanctions: Vec::new(),
+        invited: Vec::new(),
+    }
+}
+
+pub fn sanction(banned_until_ms: Option<u64>, muted_until_ms: Option<u64>) -> Sanction {
+    Sanction { banned_until_ms, muted_until_ms, by: "Boss".into(), reason: "flooding".into(), since_ms: NOW }
+}
+
+pub fn entry(action: &str) -> AuditEntry {
+    AuditEntry {
+        time_ms: NOW,
+        actor: "Boss".into(),
+        actor_role: 3,
+        action: action.into(),
+        conversation: None,
+        room: None,
+        target: None,
+        seconds: None,
+        reason: String::new(),
+    }
+}
+
+/// The whole log, newest first.
+pub async fn log(store: &Store) -> Vec<AuditRecord> {
+    let mut log: Vec<AuditRecord> = Vec::new();
+    loop {
+        let before = log.last().map(|oldest| oldest.id);
+        let page = store.audit().page(before, PAGE_ENTRIES_MAX).await.expect("a page");
+        if page.is_empty() {
+            return log;
+        }
+        log.extend(page);
+    }
+}
+
+/// What the log says was done, oldest first.
+pub async fn actions(store: &Store) -> Vec<String> {
+    log(store).await.into_iter().rev().map(|record| record.entry.action).collect()
 }

@@ -1,9 +1,9 @@
 //! Versions: forward only, once, never into what a newer program made.
 
-use iocp_chat::store::{Migrated, Place, Role, STEPS, Schema, Step, Store, StoreError};
+use iocp_chat::store::{Migrated, NewInvite, NewRoom, Place, Role, STEPS, Schema, Step, Store, StoreError};
 use sqlx::{Connection as _, raw_sql};
 
-use super::{account, open};
+use super::{NOW, account, entry, open, room};
 use crate::{Fresh, fresh};
 
 /// A version that is not there yet.
@@ -60,6 +60,26 @@ async fn a_database_of_the_version_before_goes_forward_with_its_accounts() {
     // This program's own version does not know that one.
     let error = Store::open(&fresh.place).await.err().expect("refused");
     assert!(matches!(error, StoreError::TooNew { found, known: 1.. } if found == known() + 1), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_from_before_there_were_rooms_goes_forward_with_its_accounts_and_invites() {
+    let fresh = fresh().await;
+    let store = Store::open_with(&fresh.place, &STEPS[..1]).await.expect("it opens");
+    let kim = store.accounts().create(&account("Kim"), Role::Admin).await.expect("free");
+    let invite = NewInvite { role: Role::User, uses: 1, created_ms: NOW, expires_ms: None };
+    let token = store.invites().create(&invite).await.expect("made");
+    fresh.place.check().await.expect("whole, as it is");
+    store.close().await.expect("closed");
+
+    let store = open(&fresh).await;
+    assert_eq!((store.migrated().from, store.migrated().to), (1, known()));
+    assert_eq!(store.accounts().find("kim").await.expect("an answer"), Some(kim));
+    store.invites().redeem(&token, &account("lee")).await.expect("redeemed");
+    let new = NewRoom { roles: vec![("kim".into(), 2), ("lee".into(), 1)], ..room(2, "games") };
+    store.rooms().create(&new, &entry("create")).await.expect("free");
+    fresh.place.check().await.expect("whole");
+    store.close().await.expect("closed");
 }
 
 #[tokio::test]

@@ -1,0 +1,183 @@
+//! Rooms that persist, and who may do what in them.
+
+use std::sync::Arc;
+
+use sqlx::query;
+
+use super::{
+    AuditEntry, NewRoom, Person, Room, RoomSanction, RoomSettings, StoreError, audit,
+    database::{Database, Question, Transaction},
+    number,
+    time::stored,
+};
+
+/// Whether name and number are free, the database decides as it inserts.
+const INSERT: &str = "INSERT INTO rooms (conversation, name, name_key, skeleton, names_version, created_ms, \
+                      capacity, flags, slow_s, topic, password) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING";
+const CHANGE: &str = "UPDATE rooms SET capacity = $2, flags = $3, slow_s = $4, topic = $5, password = $6 \
+                      WHERE conversation = $1";
+const DELETE: &str = "DELETE FROM rooms WHERE conversation = $1";
+const NOTE_NUMBER: &str = "INSERT INTO room_numbers (one, highest) VALUES (1, $1) \
+                           ON CONFLICT (one) DO UPDATE SET highest = excluded.highest \
+                           WHERE room_numbers.highest < excluded.highest";
+const LAST_NUMBER: &str = "SELECT highest FROM room_numbers";
+
+// What hangs on a room is made by a question for the room: where there is none, nothing is made.
+const SET_ROLE: &str = "INSERT INTO room_roles (conversation, account, role) \
+                        SELECT rooms.conversation, accounts.id, $3 FROM rooms, accounts \
+                        WHERE rooms.conversation = $1 AND accounts.name_key = $2 \
+                        ON CONFLICT (conversation, account) DO UPDATE SET role = excluded.role";
+const TAKE_ROLE: &str = "DELETE FROM room_roles WHERE conversation = $1 \
+                         AND account IN (SELECT id FROM accounts WHERE name_key = $2)";
+const SET_SANCTION: &str = "INSERT INTO room_sanctions \
+    (conversation, name_key, name, banned_until_ms, muted_until_ms, set_by, reason, since_ms) \
+    SELECT conversation, $2, $3, $4, $5, $6, $7, $8 FROM rooms WHERE conversation = $1 \
+    ON CONFLICT (conversation, name_key) DO UPDATE SET name = excluded.name, \
+    banned_until_ms = excluded.banned_until_ms, muted_until_ms = excluded.muted_until_ms, \
+    set_by = excluded.set_by, reason = excluded.reason, since_ms = excluded.since_ms";
+const LIFT_SANCTION: &str = "DELETE FROM room_sanctions WHERE conversation = $1 AND name_key = $2";
+const INVITE: &str = "INSERT INTO room_invited (conversation, name_key, name) \
+                      SELECT conversation, $2, $3 FROM rooms WHERE conversation = $1 \
+                      ON CONFLICT (conversation, name_key) DO UPDATE SET name = excluded.name";
+const UNINVITE: &str = "DELETE FROM room_invited WHERE conversation = $1 AND name_key = $2";
+
+/// The rooms that persist. Cheap to clone.
+///
+/// Every change is written together with its entry in the audit log. All but [`create`](Self::create) are
+/// [`StoreError::NotFound`], and write no entry, where there is no such room or nothing to take away.
+#[derive(Clone)]
+pub struct Rooms {
+    pub(super) database: Arc<Database>,
+}
+
+impl Rooms {
+    /// Stores a room with all that is about it. [`StoreError::Taken`] when its name's key or skeleton, or its number,
+    /// is another's; [`StoreError::NotFound`] when an account with a role in it is gone.
+    pub async fn create(&self, new: &NewRoom, entry: &AuditEntry) -> Result<(), StoreError> {
+        let mut transaction = self.database.begin().await?;
+        let done = create(&mut transaction, new, entry).await;
+        transaction.settle(done).await
+    }
+
+    /// Gives the room other settings.
+    pub async fn change(
+        &self,
+        conversation: u64,
+        settings: &RoomSettings,
+        entry: &AuditEntry,
+    ) -> Result<(), StoreError> {
+        let question = bind_settings(query(CHANGE).bind(number::stored(conversation)?), settings);
+        audit::change(&self.database, question, entry).await
+    }
+
+    /// Deletes the room and all that is about it, but what the audit log says. Its name is free, its number is not.
+    pub async fn delete(&self, conversation: u64, entry: &AuditEntry) -> Result<(), StoreError> {
+        audit::change(&self.database, query(DELETE).bind(number::stored(conversation)?), entry).await
+    }
+
+    /// Sets what the account whose name has this key may do in the room; none: no more than others.
+    pub async fn set_role(
+        &self,
+        conversation: u64,
+        account_key: &str,
+        role: Option<u16>,
+        entry: &AuditEntry,
+    ) -> Result<(), StoreError> {
+        let conversation = number::stored(conversation)?;
+        let question = match role {
+            Some(role) => set_role(conversation, account_key, role),
+            None => query(TAKE_ROLE).bind(conversation).bind(account_key.to_owned()),
+        };
+        audit::change(&self.database, question, entry).await
+    }
+
+    /// Sets somebody's sanction in the room in place of the one they had. What forbids nothing takes that one away.
+    pub async fn set_sanction(
+        &self,
+        conversation: u64,
+        new: &RoomSanction,
+        entry: &AuditEntry,
+    ) -> Result<(), StoreError> {
+        let conversation = number::stored(conversation)?;
+        let question = if new.sanction.is_void() {
+            query(LIFT_SANCTION).bind(conversation).bind(new.person.key.clone())
+        } else {
+            set_sanction(conversation, new)
+        };
+        audit::change(&self.database, question, entry).await
+    }
+
+    /// Sets whether somebody may come in though others may not.
+    pub async fn set_invited(
+        &self,
+        conversation: u64,
+        person: &Person,
+        invited: bool,
+        entry: &AuditEntry,
+    ) -> Result<(), StoreError> {
+        let conversation = number::stored(conversation)?;
+        let question = if invited {
+            invite(conversation, person)
+        } else {
+            query(UNINVITE).bind(conversation).bind(person.key.clone())
+        };
+        audit::change(&self.database, question, entry).await
+    }
+
+    /// The highest number that a room ever had here, also one that is gone; 0 before the first. The server gives its
+    /// next conversation a higher one: a client may still know the old by its number.
+    pub async fn last_number(&self) -> Result<u64, StoreError> {
+        let rows = self.database.rows(query(LAST_NUMBER)).await?;
+        rows.first().map_or(Ok(0), |row| number::in_column(row, "highest"))
+    }
+}
+
+async fn create(transaction: &mut Transaction, new: &NewRoom, entry: &AuditEntry) -> Result<(), StoreError> {
+    let Room { conversation, name, settings, created_ms } = &new.room;
+    let conversation = number::stored(*conversation)?;
+    let question = query(INSERT)
+        .bind(conversation)
+        .bind(name.shown.as_str())
+        .bind(name.key.as_str())
+        .bind(name.skeleton.as_str())
+        .bind(i64::from(name.version))
+        .bind(stored(*created_ms));
+    if transaction.run(bind_settings(question, settings)).await? == 0 {
+        return Err(StoreError::Taken);
+    }
+    transaction.run(query(NOTE_NUMBER).bind(conversation)).await?;
+    for (account_key, role) in &new.roles {
+        transaction.change(set_role(conversation, account_key, *role)).await?;
+    }
+    for sanction in new.sanctions.iter().filter(|new| !new.sanction.is_void()) {
+        transaction.change(set_sanction(conversation, sanction)).await?;
+    }
+    for person in &new.invited {
+        transaction.change(invite(conversation, person)).await?;
+    }
+    audit::append(transaction, entry).await
+}
+
+fn bind_settings<'q>(question: Question<'q>, settings: &RoomSettings) -> Question<'q> {
+    question
+        .bind(i64::from(settings.capacity))
+        .bind(i64::from(settings.flags))
+        .bind(i64::from(settings.slow_s))
+        .bind(settings.topic.clone())
+        .bind(settings.password.as_ref().map(|digest| digest.as_bytes().to_vec()))
+}
+
+fn set_role(conversation: i64, account_key: &str, role: u16) -> Question<'static> {
+    query(SET_ROLE).bind(conversation).bind(account_key.to_owned()).bind(i64::from(role))
+}
+
+fn set_sanction(conversation: i64, new: &RoomSanction) -> Question<'static> {
+    let question =
+        query(SET_SANCTION).bind(conversation).bind(new.person.key.clone()).bind(new.person.shown.clone());
+    new.sanction.bind(question)
+}
+
+fn invite(conversation: i64, person: &Person) -> Question<'static> {
+    query(INVITE).bind(conversation).bind(person.key.clone()).bind(person.shown.clone())
+}

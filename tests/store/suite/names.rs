@@ -2,7 +2,7 @@
 
 use iocp_chat::store::{Misfit, NameForms, Role};
 
-use super::{account, forms, open};
+use super::{account, entry, forms, open, room};
 use crate::fresh;
 
 /// Rules of a later version: as now, but `~` at the end counts for nothing, and `!` is in no name.
@@ -58,5 +58,32 @@ async fn a_key_that_another_is_about_to_leave_is_no_collision() {
     assert_eq!(accounts.find("user21x").await.expect("an answer").expect("shifted").name, "user20x");
     assert_eq!(accounts.find("user1x").await.expect("an answer"), None);
     assert_eq!(accounts.count_outdated(2).await.expect("a count"), 0);
+    store.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn the_names_of_rooms_are_rewritten_as_those_of_accounts_are_and_beside_them() {
+    let fresh = fresh().await;
+    let store = open(&fresh).await;
+    let rooms = store.rooms();
+    store.accounts().create(&account("games"), Role::User).await.expect("free");
+    for (number, name) in [(0, "games~"), (1, "Games"), (2, "chess~"), (3, "park!")] {
+        rooms.create(&room(number, name), &entry("create")).await.expect("free");
+    }
+    assert_eq!(rooms.count_outdated(2).await.expect("a count"), 4);
+    let misfits = rooms.rewrite_names(2, later).await.expect("rewritten");
+    let expected = [
+        Misfit { id: 0, name: "games~".into(), collides_with: Some("Games".into()) },
+        Misfit { id: 3, name: "park!".into(), collides_with: None },
+    ];
+    assert_eq!(misfits, expected);
+    assert_eq!(rooms.count_outdated(2).await.expect("a count"), 2);
+    assert_eq!(store.accounts().count_outdated(2).await.expect("a count"), 1);
+    let loaded = rooms.load(0).await.expect("loaded");
+    let chess = &loaded[2].room.name;
+    assert_eq!((&*chess.shown, &*chess.key, chess.version), ("chess~", "chess", 2));
+
+    rooms.delete(1, &entry("delete")).await.expect("it exists");
+    assert_eq!(rooms.rewrite_names(2, later).await.expect("rewritten"), expected[1..]);
     store.close().await.expect("closed");
 }

@@ -19,6 +19,8 @@
 mod account;
 mod accounts;
 mod admins;
+mod archive;
+mod archive_tables;
 mod audit;
 mod clock;
 mod database;
@@ -50,6 +52,7 @@ mod transfer;
 pub use account::{Account, AccountId, NameForms, NewAccount, PasswordHash};
 pub use accounts::{Accounts, PAGE_ACCOUNTS_MAX};
 pub use admins::AdminStep;
+pub use archive::{ARCHIVE_LINE_BYTES_MAX, ArchiveError};
 pub use audit::{Audit, AuditEntry, AuditId, AuditRecord, OPERATOR, PAGE_ENTRIES_MAX};
 pub use chat_proto::Role;
 pub use database::{ACQUIRE_TIMEOUT, ANSWER_TIMEOUT};

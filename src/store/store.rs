@@ -17,7 +17,7 @@ use super::{
 /// The open database. Cheap to clone: all clones are one.
 #[derive(Clone)]
 pub struct Store {
-    database: Arc<Database>,
+    pub(super) database: Arc<Database>,
     accounts: Accounts,
     invites: Invites,
     rooms: Rooms,

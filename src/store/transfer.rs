@@ -108,7 +108,7 @@ impl Accounts {
             let mut batch = Vec::new();
             let mut read = 0;
             while read < BATCH_LINES
-                && let Some(line) = next_line(lines)?
+                && let Some(line) = next_line(lines, IMPORT_LINE_BYTES_MAX)?
             {
                 read += 1;
                 number += 1;
@@ -167,13 +167,16 @@ impl From<&Account> for AccountLine {
     }
 }
 
-/// The next line without its end, or none at the end. Of one that is too long no more is kept than the limit.
-fn next_line(lines: &mut impl BufRead) -> io::Result<Option<Result<Vec<u8>, Refusal>>> {
+/// The next line, or none at the end. Of one that is longer than `limit`, its end included, no more is kept.
+pub(super) fn next_line(
+    lines: &mut impl BufRead,
+    limit: u64,
+) -> io::Result<Option<Result<Vec<u8>, Refusal>>> {
     let mut line = Vec::new();
-    if lines.by_ref().take(IMPORT_LINE_BYTES_MAX).read_until(b'\n', &mut line)? == 0 {
+    if lines.by_ref().take(limit).read_until(b'\n', &mut line)? == 0 {
         return Ok(None);
     }
-    if line.last() != Some(&b'\n') && line.len() as u64 == IMPORT_LINE_BYTES_MAX {
+    if line.last() != Some(&b'\n') && line.len() as u64 == limit {
         lines.skip_until(b'\n')?;
         return Ok(Some(Err(Refusal::TooLong)));
     }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admins;
+mod archive;
 mod audit;
 mod crash;
 mod ignores;

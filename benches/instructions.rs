@@ -13,7 +13,7 @@ use chat_proto::{
 use iocp_chat::{
     config::Bounds,
     net::Outbound,
-    room::{Control, Hub, Log, Mailbox, Pace, SessionId, Subscriber},
+    room::{Charter, Control, Hub, Log, Mailbox, Pace, SessionId, Subscriber},
     session::{NameForms, SessionRegistry},
 };
 use tokio_util::codec::Decoder;
@@ -200,7 +200,7 @@ fn hand_over() -> Operation {
 fn members_of(rooms: u64, members: u64) -> (Hub, Vec<Outbound>) {
     let mut hub = Hub::new(0);
     for room in 1..=rooms {
-        hub.open(Log::new(room, HEAD.epoch, LOBBY), Pace::new(|| {}));
+        hub.open(Log::new(room, HEAD.epoch, LOBBY), Pace::new(|| {}), Charter::lobby());
     }
     let outbounds = (1..=members).map(|number| {
         let name = Username::parse(&format!("member{number}")).expect("valid");

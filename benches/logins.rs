@@ -12,6 +12,7 @@ use iocp_chat::{
     client::{Client, Event},
     config::Config,
     server::Server,
+    session::Recalled,
     store::{Place, Store},
 };
 
@@ -28,7 +29,8 @@ async fn main() {
     let mut config = Config::default();
     config.limits.notice_members = 0;
     config.rates.chat.per_second = 0;
-    let server = Server::start(&config, Vec::new(), Some(store)).expect("a server without sockets starts");
+    let recalled = Recalled::from(store, 0).await.expect("a database");
+    let server = Server::start(&config, Vec::new(), Some(recalled)).expect("a server without sockets starts");
     let registered = client(&server, 0).await.register("kim", password("correct horse"), "").await;
     registered.expect("the name is free");
     compare(&server).await;

@@ -4,16 +4,33 @@
 Chatting: each line of standard input is said to everyone in the lobby, but for these:
 
   /w NAME TEXT   whisper to one person
-  /who           list who is here
+  /who           list who is in the lobby
+  /away, /back   tell those who ask that you are away, or back
+  /ignore NAME, /unignore NAME, /ignored
+                 hear nothing of somebody, hear them again, list them
   /quit          send what is still to be sent, then log out (so does the end of input; Ctrl-C logs out at once)
   //TEXT         say a line that begins with a slash
+
+  /rooms                    list the rooms there are
+  /create ROOM [PASSWORD]   make a room, and go in
+  /join ROOM [PASSWORD]     go into a room
+  /leave ROOM
+  /r ROOM TEXT              say a line in a room
+  /members ROOM             list who is in it
+  /topic ROOM [TEXT]        say what it is about, for who keeps order there
+  /kick NAME ROOM [REASON], and so unban, unmute, invite, uninvite, appoint, dismiss, handover
+  /mute NAME ROOM [SECONDS] [REASON], and so ban
+  /close ROOM
+  /announce TEXT            tell everybody, for who keeps order on the server
+
+ROOM is the name of a room you are in, or # and its number; #1 is the whole server.
 
 Without a password one is a guest. A password comes from --password-file or the variable CHAT_PASSWORD, an invitation
 from --invite-file or CHAT_INVITE, and never from the command line, which everybody on a machine may read. Of a file the
 first line is taken as it is.
 
-What others say goes to standard output as "name: text" and "name -> you: text", everything else to standard error.
-Control characters and direction controls of what is received are shown as \\u{...}.
+What others say goes to standard output as "name: text", "[room] name: text" and "name -> you: text", everything else to
+standard error. Control characters and direction controls of what is received are shown as \\u{...}.
 
 Exit codes: 0 logged out; 1 the network failed; 2 usage; 3 the server refused the registration, the login, the new
 password or the --once line, or ended the session with a reason; 4 the server broke the protocol. --self-check: 0 all
@@ -35,12 +52,13 @@ import time
 from collections import deque
 from typing import Any, Deque, Dict, NoReturn, Optional, Tuple
 
+from chat_form import check_text, shown
+from chat_lanes import Lane, Request
 from chat_options import Person, credential, read_options
+from chat_rooms import LINES, MOVES, Rooms, Unusable
 from chat_vectors import self_check
-from chat_wire import PACKETS, Fields, Framer, Refused, check_text, decode, encode, meaning, shown
+from chat_wire import PACKETS, Fields, Framer, Refused, decode, encode, meaning
 
-REASONS = ["", " (connection lost)", " (timed out)", " (kicked)", " (replaced by another login)", " (broke the rules)"]
-STATES = ["", " (away)", " (reconnecting)"]
 ROLES = ["", " (user)", " (moderator)", " (admin)"]  # a guest is nothing to speak of
 TRIES = 10
 PATIENCE = 15.0  # seconds for a login or logout, and for a server that takes no bytes
@@ -59,34 +77,6 @@ def say(line: str) -> None:
 
 def tell(line: str) -> None:
     emit(sys.stderr, line)
-
-
-class Request:
-    """A packet on its way to the server, and how often it was tried. Pings and Pongs have no answer and no tries."""
-
-    def __init__(self, name: str, fields: Fields) -> None:
-        self.name = name
-        self.fields = fields
-        self.tries = 0
-
-
-class Lane:
-    """What waits for one of the two rates: `burst` at once, `per_second` after that; no limit when that is 0."""
-
-    def __init__(self, per_second: int = 0, burst: int = 1) -> None:
-        self.requests: Deque[Request] = deque()
-        self.not_before = self.since = time.monotonic()
-        self.per_second = per_second
-        self.burst = max(burst, 1)
-        self.tokens = float(self.burst)
-
-    def wait(self, now: float) -> float:
-        """Seconds until the next may be sent; not above 0 if it may now."""
-        if not self.per_second:
-            return self.not_before - now
-        self.tokens = min(self.burst, self.tokens + (now - self.since) * self.per_second)
-        self.since = now
-        return max(self.not_before - now, (1 - self.tokens) / self.per_second)
 
 
 class Done(Exception):
@@ -112,11 +102,13 @@ class Client:
         self.chat = Lane()
         self.other = Lane()
         self.outstanding: Dict[int, Request] = {}
+        self.rooms = Rooms()
+        self.lines: Deque[str] = deque()  # read, and not yet looked at
         self.last_id = 0
         self.state = "greeting"  # then "login", "here", "leaving", "left"
         self.deadline: Optional[float] = time.monotonic() + PATIENCE
         self.heard = self.pinged = self.moved = time.monotonic()  # moved: a request was sent or concluded
-        self.no_more_input = False
+        self.input_ended = self.no_more_input = False
         self.interrupted = False
         self.wants_input = threading.Event()
         self.exit_code = 0
@@ -177,9 +169,9 @@ class Client:
                 except queue.Empty:
                     continue
                 if what == "line":
-                    self.on_line(data.decode("utf-8", "replace"))
+                    self.lines.append(data.decode("utf-8", "replace"))
                 elif what == "eof":
-                    self.no_more_input = True
+                    self.input_ended = True
                 elif what == "end":
                     self.on_end(data.decode("utf-8"))
                 else:
@@ -200,7 +192,10 @@ class Client:
             for lane in (self.chat, self.other):
                 lane.requests.clear()
             self.leave(now)
-        waiting = len(self.chat.requests) + len(self.other.requests)
+        while self.lines and not self.is_moving():
+            self.on_line(self.lines.popleft())
+        self.no_more_input = self.no_more_input or (self.input_ended and not self.lines)
+        waiting = len(self.lines) + len(self.chat.requests) + len(self.other.requests)
         if self.state == "here" and self.no_more_input and not waiting and not self.outstanding:
             self.leave(now)
         if waiting < 32:
@@ -214,6 +209,10 @@ class Client:
             self.pinged = now
             self.other.requests.append(Request("Ping", {"payload": b"chat.py"}))
         return min(self.send_lane(self.chat, now), self.send_lane(self.other, now))
+
+    def is_moving(self) -> bool:
+        """Whether it is not known yet which rooms one is in: what the next line means may depend on it."""
+        return any(request.name in MOVES for request in (*self.other.requests, *self.outstanding.values()))
 
     def leave(self, now: float) -> None:
         self.state = "leaving"
@@ -252,13 +251,19 @@ class Client:
         self.last_id += 1
         lane.requests.append(Request(name, {"id": self.last_id, **fields}))
 
-    def chat_request(self, name: str, fields: Fields) -> None:
+    def ask(self, name: str, fields: Fields) -> None:
+        if name in LINES:
+            self.request(self.chat, name, {"message_id": self.last_id + 1, **fields})
+        else:
+            self.request(self.other, name, fields)
+
+    def say_to(self, name: str, fields: Fields) -> None:
         try:
             check_text(fields["text"], self.limits["text_chars"], self.limits["text_bytes"])
         except Refused as refused:
             self.refused(Request(name, fields), refused.code)
-            return
-        self.request(self.chat, name, {"message_id": self.last_id + 1, **fields})
+        else:
+            self.ask(name, fields)
 
     def on_line(self, line: str) -> None:
         line = line.rstrip("\r")
@@ -266,19 +271,19 @@ class Client:
             return
         command, _, rest = line.partition(" ")
         if not line.startswith("/") or line.startswith("//"):
-            self.chat_request("Broadcast", {"text": line[1:] if line.startswith("//") else line})
+            self.say_to("Broadcast", {"text": line[1:] if line.startswith("//") else line})
         elif command == "/w" and rest.partition(" ")[2]:
             to, _, text = rest.partition(" ")
-            self.chat_request("Whisper", {"to": to, "text": text})
-        elif line == "/who":
-            self.who(0)
+            self.say_to("Whisper", {"to": to, "text": text})
         elif line == "/quit":
             self.no_more_input = True
         else:
-            tell("! commands: /w NAME TEXT, /who, /quit; //TEXT says a line that begins with a slash")
-
-    def who(self, after: int) -> None:
-        self.request(self.other, "Who", {"conversation": 1, "after": after, "limit": self.limits["page_entries"]})
+            try:
+                self.ask(*self.rooms.command(line, self.limits))
+            except Unusable as unusable:
+                tell(f"! {unusable}")
+            except Refused as refused:
+                tell(f"! {shown(command[1:])}: {meaning(refused.code)}")
 
     def on_data(self, data: bytes) -> None:
         self.heard = time.monotonic()
@@ -311,20 +316,11 @@ class Client:
             else:
                 self.on_answer(request, fields)
         elif name == "BroadcastLine":
-            say(f"{shown(fields['sender'])}: {shown(fields['text'])}")
+            say(f"{self.rooms.label(fields['conversation'])}{shown(fields['sender'])}: {shown(fields['text'])}")
         elif name == "WhisperLine":
             say(f"{shown(fields['sender'])} -> you: {shown(fields['text'])}")
         elif name == "Ping" and len(self.other.requests) < 256:
             self.other.requests.append(Request("Pong", fields))
-        elif name == "Missed":
-            where = {0: "your mailbox", 1: "the lobby"}.get(fields["conversation"], str(fields["conversation"]))
-            tell(f"* missed lines {fields['from']} to {fields['to']} of {where}")
-        elif name == "Joined":
-            tell(f"* {shown(fields['name'])} joined")
-        elif name == "Left":
-            tell(f"* {shown(fields['name'])} left{''.join(REASONS[fields['reason']:][:1])}")
-        elif name == "SystemText":
-            tell(f"* the operator: {shown(fields['text'])}")
         elif name == "Error":
             request = self.conclude(fields["id"]) if fields["id"] else None
             if request:
@@ -333,6 +329,9 @@ class Client:
                 tell(f"! packet {fields['kind']}: {meaning(fields['code'])}")
         elif name == "Goodbye":
             self.on_goodbye(fields)
+        elif name not in ("Ping", "Pong"):
+            for line in self.rooms.told(name, fields):
+                tell(line)
 
     def on_answer(self, request: Request, fields: Fields) -> None:
         if request.name == "Hello":
@@ -364,18 +363,17 @@ class Client:
                 threading.Thread(target=self.read_input, daemon=True).start()
             else:
                 self.no_more_input = True
-                self.chat_request("Broadcast", {"text": self.once})
+                self.say_to("Broadcast", {"text": self.once})
         elif request.name == "ChangePassword":
             tell("* the password is changed")
-        elif request.name == "Who":
-            for entry in fields["entries"]:
-                tell(f"* here: {shown(entry['name'])}{''.join(STATES[entry['state']:][:1])}")
-            if fields["next"]:
-                self.who(fields["next"])
-            else:
-                tell(f"* {fields['members']} in all")
         elif request.name == "Logout":
             self.state = "left"
+        else:
+            for line in self.rooms.answered(request.name, request.fields, fields):
+                tell(line)
+            if fields.get("next"):
+                again = {name: value for name, value in request.fields.items() if name != "id"}
+                self.ask(request.name, {**again, "after": fields["next"]})
 
     def log_in(self) -> None:
         fields = {"name": self.person.name, "credential": credential(self.person.password)}
@@ -390,7 +388,7 @@ class Client:
             raise Done(3, f"refused: {meaning(code)}{wait}")
         again = self.state == "here" or request.name == "Logout"
         if code == 3001 and again and request.tries < TRIES and retry_ms <= 60000:
-            lane = self.chat if request.name in ("Broadcast", "Whisper") else self.other
+            lane = self.chat if request.name in LINES else self.other
             lane.not_before = max(lane.not_before, time.monotonic() + (retry_ms or 1000) / 1000)
             lane.requests = deque(sorted([request, *lane.requests], key=lambda other: other.fields.get("id", 0)))
             return
@@ -398,8 +396,10 @@ class Client:
             raise Done(3, f"refused: {meaning(code)}{wait}")
         if self.once is not None:
             self.exit_code = 3
-        to = f" to {request.fields['to']}" if "to" in request.fields else ""
-        tell(f"! {request.name.lower()}{shown(to)}: {meaning(code)}")
+        whom = f" to {request.fields['to']}" if "to" in request.fields else ""
+        whom = f" {request.fields['name']}" if "name" in request.fields else whom
+        where = self.rooms.label(request.fields.get("conversation", 0))
+        tell(f"! {where}{request.name.lower()}{shown(whom)}: {meaning(code)}{wait}")
 
     def on_goodbye(self, fields: Fields) -> NoReturn:
         code = fields["code"]

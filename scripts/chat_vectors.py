@@ -1,4 +1,4 @@
-"""The check of chat_wire.py against proto/vectors: PROTOCOL.md, section 14."""
+"""The check of chat_wire.py and chat_form.py against proto/vectors: PROTOCOL.md, section 14."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Callable, List, Tuple
 
-from chat_wire import (
-    PACKETS, RECORDS, Fields, Framer, Refused, check_form, check_name, decode, encode, layout, name_key, packet_layout,
-)
+from chat_form import check_form, check_name, name_key
+from chat_wire import PACKETS, RECORDS, Fields, Framer, Refused, decode, encode, layout, packet_layout
 
 
 def convert(kind: str, value: Any, number: Callable[[int], Any], data: Callable[[Any], Any]) -> Any:
     """A value with its numbers of 64 bits and its byte strings converted, to or from their form in JSON."""
     if kind == "u64":
         return number(value)
-    if kind in ("bytes", "ping", "token"):
-        return None if value is None else data(value)
+    if kind in ("bytes", "ping", "raw32"):
+        return data(value)
+    if kind.startswith("option<"):
+        return None if value is None else convert(kind[7:-1], value, number, data)
     if kind.startswith("list<"):
         return [convert(kind[5:-1], entry, number, data) for entry in value]
     if kind in RECORDS:
@@ -51,7 +52,7 @@ def check_valid(sender: str, entry: Fields) -> None:
     from_json = convert_all(spec, entry["fields"], int, bytes.fromhex)
     expect("encoded", encode(name, from_json).hex(), entry["hex"])
     if sender == "client":
-        expect("read as", check_form(from_json), {**from_json, **entry.get("read_as", {})})
+        expect("read as", check_form(name, from_json), {**from_json, **entry.get("read_as", {})})
 
 
 def check_invalid(sender: str, entry: Fields) -> None:
@@ -60,9 +61,9 @@ def check_invalid(sender: str, entry: Fields) -> None:
     kind, body = framer.next() or (0, b"")
     expect("bytes left", bytes(framer.buffer), b"")
     try:
-        _, fields = decode(sender, kind, body)
+        name, fields = decode(sender, kind, body)
         if sender == "client":
-            check_form(fields)
+            check_form(name, fields)
     except Refused as refused:
         expect("code", refused.code, entry["code"])
         if sender == "client":
@@ -98,12 +99,13 @@ def check_valid_name(entry: Fields) -> None:
 
 
 def check_invalid_name(entry: Fields) -> None:
-    try:
-        check_name(entry["typed"])
-    except Refused as refused:
-        expect("code", refused.code, 1302)
-    else:
-        raise AssertionError("taken")
+    for code in (1302, 2006):
+        try:
+            check_name(entry["typed"], code)
+        except Refused as refused:
+            expect("code", refused.code, code)
+        else:
+            raise AssertionError("taken")
 
 
 def self_check(folder: Path) -> int:

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod database;
+mod rooms;
 
 use std::{
     fmt::Write as _,
@@ -16,6 +17,7 @@ use toml::{Table, Value};
 
 pub use accounts::{AccountsConfig, HashingConfig, NamePolicy, Registration, SecondLogin};
 pub use database::DatabaseConfig;
+pub use rooms::RoomsConfig;
 
 /// A variable of this form sets a key: `CHAT_LIMITS__CONNECTIONS` is `limits.connections`.
 const ENV_PREFIX: &str = "CHAT_";
@@ -45,6 +47,8 @@ pub struct Config {
     pub lobby: Bounds,
     /// What each session's mailbox keeps.
     pub mailbox: Bounds,
+    /// The rooms that people make.
+    pub rooms: RoomsConfig,
     /// Who may be called what.
     pub accounts: AccountsConfig,
     /// Where accounts are kept.
@@ -199,6 +203,7 @@ impl Default for Config {
             },
             lobby: Bounds { lines: 4_096, bytes: 1024 * 1024 },
             mailbox: Bounds { lines: 256, bytes: 128 * 1024 },
+            rooms: RoomsConfig::default(),
             accounts: AccountsConfig::default(),
             database: DatabaseConfig::default(),
             log: LogConfig { level: "info".into(), format: LogFormat::Text },
@@ -260,6 +265,9 @@ impl Config {
             ("mailbox.bytes", self.mailbox.bytes),
             ("rates.chat.burst", self.rates.chat.burst as usize),
             ("rates.other.burst", self.rates.other.burst as usize),
+            ("rooms.log.lines", self.rooms.log.lines),
+            ("rooms.log.bytes", self.rooms.log.bytes),
+            ("rooms.members", self.rooms.members as usize),
         ];
         if let Some((key, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
             return Err(format!("`{key}` must be at least 1"));
@@ -278,6 +286,7 @@ impl Config {
             return Err("`listen` needs an address".into());
         }
         self.accounts.hashing.check()?;
+        self.rooms.check()?;
         self.database.check()?;
         if self.timeouts.idle <= self.timeouts.ping_after {
             return Err("`timeouts.idle` must be longer than `timeouts.ping_after`".into());

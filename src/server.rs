@@ -1,5 +1,7 @@
 //! Puts the floors together, runs them, and stops them the way the data runs.
 
+mod operator;
+
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -20,12 +22,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     config::Config,
     metrics::Metrics,
-    net::{Admission, Shared, listen, serve},
+    net::{Admission, Shared, admit, listen, serve},
     room::{FanOut, Inbox, Log, SLOTS_MAX},
-    session::{AccountDesk, Doorkeeper, SessionRegistry},
+    session::{AccountDesk, Doorkeeper, LEDGER_ENTRIES, Recalled, SessionRegistry, keep},
     stop::StopReason,
     store::Store,
 };
+
+pub use operator::{Operator, State, Status};
 
 /// Commands that may wait for the fan-out, beside the one departure that each session has reserved. Full: the
 /// speakers wait, and so do their sockets.
@@ -39,7 +43,10 @@ pub struct Server {
     shared: Arc<Shared>,
     /// The handle that keeps the fan-out going while nobody is connected.
     inbox: Inbox,
+    operator: Operator,
     fan_out: JoinHandle<()>,
+    /// Stores what outlives the process, if there is a database.
+    ledger: Option<JoinHandle<()>>,
     connections: TaskTracker,
     drain: Duration,
     system_shutdown: Duration,
@@ -53,18 +60,45 @@ pub struct Stopped {
 }
 
 impl Server {
-    /// Starts serving on listeners that are already bound, with the accounts of a store, or with guests only. Must be
-    /// called within a Tokio runtime.
-    pub fn start(config: &Config, listeners: Vec<TcpListener>, store: Option<Store>) -> io::Result<Self> {
+    /// Starts serving on listeners that are already bound, with a database and what it knows, or with guests only and
+    /// rooms that do not last. Must be called within a Tokio runtime.
+    pub fn start(
+        config: &Config,
+        listeners: Vec<TcpListener>,
+        recalled: Option<Recalled>,
+    ) -> io::Result<Self> {
         let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
         let metrics = Arc::new(Metrics::new());
         let registry = Arc::new(SessionRegistry::new());
         let admission = Arc::new(Admission::new(config.limits.clone()));
         let (inbox, commands) = mpsc::channel(config.limits.connections + INBOX_COMMANDS);
         let lobby = Log::new(LOBBY, rand::random(), config.lobby);
-        let fan_out = FanOut::new(config.limits.notice_members, lobby, unix_ms, Arc::clone(&metrics));
+        let mut fan_out = FanOut::new(
+            config.limits.notice_members,
+            lobby,
+            config.rooms.clone(),
+            unix_ms,
+            Arc::clone(&metrics),
+        );
+        let found = Arc::clone(&registry);
+        fan_out.set_find(Box::new(move |key| found.find(key)));
+        let ledger = recalled.as_ref().map(|recalled| {
+            let (ledger, entries) = mpsc::channel(LEDGER_ENTRIES);
+            fan_out.set_ledger(ledger);
+            let (store, inbox) = (recalled.store.clone(), inbox.downgrade());
+            tokio::spawn(keep(store, entries, inbox, Arc::clone(&metrics), unix_ms))
+        });
+        let (mut store, mut frozen, mut held) = (None, false, Vec::new());
+        if let Some(Recalled { store: opened, rooms, last_number, sanctions, frozen: was_frozen }) = recalled
+        {
+            fan_out.directory_mut().skip_numbers(last_number);
+            for (conversation, charter) in rooms {
+                fan_out.directory_mut().restore(conversation, charter);
+            }
+            (store, frozen, held) = (Some(opened), was_frozen, sanctions);
+        }
         let shared = Arc::new(Shared {
-            doorkeeper: doorkeeper(config, &addresses, Arc::clone(&registry), store),
+            doorkeeper: doorkeeper(config, &addresses, Arc::clone(&registry), store, frozen),
             limits: announced(config),
             timeouts: config.timeouts.clone(),
             rates: config.rates.clone(),
@@ -74,9 +108,12 @@ impl Server {
             quiet: CancellationToken::new(),
             readers: TaskTracker::new(),
         });
+        shared.doorkeeper.recall_sanctions(&held, unix_ms());
         let server = Self {
+            operator: Operator::new(&addresses, &admission, &registry, &shared, &inbox),
             addresses,
             fan_out: tokio::spawn(fan_out.run(commands)),
+            ledger,
             connections: TaskTracker::new(),
             drain: config.timeouts.drain,
             system_shutdown: config.timeouts.system_shutdown,
@@ -162,7 +199,7 @@ impl Server {
     pub fn connect_in_memory_from(&self, address: IpAddr, pipe_bytes: usize) -> DuplexStream {
         let (client, socket) = tokio::io::duplex(pipe_bytes);
         let peer = SocketAddr::from((address, 0));
-        let ticket = self.admission.admit(peer.ip(), Instant::now()).expect("the server has room");
+        let ticket = admit(peer.ip(), &self.admission, &self.shared).expect("the server has room");
         self.connections.spawn(serve(socket, peer, ticket, Arc::clone(&self.shared), self.inbox.clone()));
         client
     }
@@ -171,7 +208,7 @@ impl Server {
     /// answered; everyone is sent what they have coming and a goodbye. Bounded by the smaller of the configured
     /// drain time and what `reason` allows.
     pub async fn stop(self, reason: StopReason) -> Stopped {
-        let Self { shared, inbox, fan_out, connections, drain, system_shutdown, .. } = self;
+        let Self { shared, inbox, fan_out, ledger, connections, drain, system_shutdown, .. } = self;
         let deadline = Instant::now() + drain.min(reason.grace_max(system_shutdown));
         tracing::info!(event = "stopping", ?reason, connections = connections.len(), "stopping");
         let cut_before = shared.metrics.cut.get();
@@ -184,6 +221,12 @@ impl Server {
             // Ends when the last handle to it is gone and its inbox is empty.
             if let Err(error) = fan_out.await {
                 tracing::error!(event = "fan_out_failed", %error, "the fan-out failed");
+            }
+            // What waits to be stored is answered before the goodbyes.
+            if let Some(ledger) = ledger
+                && let Err(error) = ledger.await
+            {
+                tracing::error!(event = "ledger_failed", %error, "the ledger failed");
             }
             shared.quiet.cancel();
             connections.wait().await;
@@ -201,10 +244,11 @@ fn doorkeeper(
     addresses: &[SocketAddr],
     registry: Arc<SessionRegistry>,
     store: Option<Store>,
+    frozen: bool,
 ) -> Doorkeeper {
     let accounts = store.map(|store| AccountDesk::new(store, &config.accounts, unix_ms));
     let guests = addresses.iter().all(|address| address.ip().to_canonical().is_loopback());
-    Doorkeeper::new(registry, accounts, &config.accounts, guests, config.mailbox)
+    Doorkeeper::new(registry, accounts, config, guests, frozen)
 }
 
 /// What a Hello says of this server.
@@ -222,6 +266,11 @@ fn announced(config: &Config) -> Limits {
         ping_after_ms: millis(timeouts.ping_after),
         idle_ms: millis(timeouts.idle),
         write_ms: millis(timeouts.write),
+        room_members: config.rooms.members,
+        rooms_joined: config.rooms.joined,
+        rooms_owned: config.rooms.owned,
+        rooms_created: config.rooms.created,
+        ignored: config.rooms.ignored,
         ..Limits::DEFAULT
     }
 }

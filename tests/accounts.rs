@@ -13,6 +13,7 @@ use iocp_chat::{
     client::{Client, Error, Event, Events, Session},
     config::{Config, HashingConfig, Registration, SecondLogin},
     server::Server,
+    session::Recalled,
     stop::StopReason,
     store::{NewInvite, Place, Store},
 };
@@ -39,7 +40,12 @@ impl Stage {
 
     async fn at(config: &Config, place: &Place) -> Self {
         let store = Store::open(place).await.expect("a database");
-        let server = Server::start(config, Vec::new(), Some(store.clone())).expect("a server");
+        let server = Server::start(
+            config,
+            Vec::new(),
+            Some(Recalled::from(store.clone(), 0).await.expect("a database")),
+        )
+        .expect("a server");
         Self { server, store }
     }
 

@@ -14,7 +14,7 @@ use chat_proto::{LOBBY, Text, Username};
 use iocp_chat::{
     config::Bounds,
     net::Outbound,
-    room::{Control, Hub, LOBBY_BIT, Log, Mailbox, Pace, SessionId, Subscriber},
+    room::{Charter, Control, Hub, LOBBY_BIT, Log, Mailbox, Pace, SessionId, Subscriber},
 };
 
 struct Counting;
@@ -57,7 +57,7 @@ impl Room {
     fn of(members: u64) -> Self {
         let bounds = Bounds { lines: 4_096, bytes: 1 << 20 };
         let mut hub = Hub::new(0);
-        hub.open(Log::new(LOBBY, 1, bounds), Pace::new(|| {}));
+        hub.open(Log::new(LOBBY, 1, bounds), Pace::new(|| {}), Charter::lobby());
         let outbounds = (1..=members).map(|number| {
             let name = Username::parse(&format!("member{number}")).expect("valid");
             let subscriber = Arc::new(Subscriber::new(

@@ -8,6 +8,8 @@ mod packets;
 mod peer;
 #[path = "bad_inputs/play.rs"]
 mod play;
+#[path = "bad_inputs/room_scenarios.rs"]
+mod room_scenarios;
 #[path = "bad_inputs/scenarios.rs"]
 mod scenarios;
 #[path = "bad_inputs/slow_readers.rs"]
@@ -54,6 +56,11 @@ async fn hostile_texts_get_exactly_their_answer() {
 #[tokio::test(start_paused = true)]
 async fn hostile_names_get_exactly_their_answer() {
     run(|table| &table.names).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_of_rooms_gets_exactly_its_answer() {
+    run(|table| &table.rooms).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -159,7 +166,7 @@ impl Run {
                     .flat_map(|case| cuts(case, way).map(move |cut| Take { row, case, state, way, cut }))
                     .collect();
                 // In real time the canaries would be too fast after some cases: each has a server of its own.
-                let at_once = if link == Link::Memory { takes.len() } else { 1 };
+                let at_once = if link == Link::Memory && !row.makes_rooms() { takes.len() } else { 1 };
                 for takes in takes.chunks(at_once) {
                     self.takes(takes, link).await;
                 }
@@ -202,7 +209,7 @@ impl Run {
 }
 
 async fn set(row: &Row, link: Link) -> Result<Stage, String> {
-    let mut stage = Stage::set(link, &row.config, &row.witness).await?;
+    let mut stage = Stage::set(link, row).await?;
     if let Some(name) = &row.departed {
         stage.pass_through(name).await?;
     }
@@ -213,6 +220,9 @@ async fn scenario(name: &str, row: &Row, link: Link) -> Result<(), String> {
     let mut stage = set(row, link).await?;
     scenarios::run(name, &mut stage).await?;
     stage.talk().await?;
+    if row.is_about_rooms() {
+        stage.check_rooms().await?;
+    }
     stage.strike().await?;
     check_panics_and_log(&[])
 }

@@ -7,7 +7,7 @@ use criterion::{BatchSize, Criterion, Throughput};
 use iocp_chat::{
     config::Bounds,
     net::Outbound,
-    room::{Control, Hub, LOBBY_BIT, Log, Mailbox, Pace, SessionId, Subscriber},
+    room::{Charter, Control, Hub, LOBBY_BIT, Log, Mailbox, Pace, SessionId, Subscriber},
 };
 
 /// Lines said between two gatherings: what four talkers with 32 lines outstanding each keep going.
@@ -45,7 +45,7 @@ fn turn(hub: &mut Hub, outbounds: &mut [Outbound], text: &Text) {
 fn room(members: u64) -> (Hub, Vec<Outbound>) {
     let bounds = Bounds { lines: 4_096, bytes: 1 << 20 };
     let mut hub = Hub::new(0);
-    hub.open(Log::new(LOBBY, 1, bounds), Pace::new(|| {}));
+    hub.open(Log::new(LOBBY, 1, bounds), Pace::new(|| {}), Charter::lobby());
     let outbounds = (1..=members).map(|number| {
         let name = Username::parse(&format!("member{number}")).expect("valid");
         let subscriber = Arc::new(Subscriber::new(

@@ -5,148 +5,112 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    ErrorCode, Text, Username,
-    limits::{CREDENTIAL_BYTES_MAX, INVITE_BYTES_MAX},
+    Announce, Broadcast, ChangePassword, CloseRoom, CreateRoom, Credential, ErrorCode, FreezeRegistration,
+    Hello, Ignore, Ignored, JoinRoom, LeaveRoom, Login, Logout, Moderate, Register, Remark, RoomChat,
+    RoomName, RoomPassword, Rooms, ServerPacket, SetPresence, SetRoom, SetTopic, Text, Username, Whisper,
+    Who,
+    credential::{RawCredential, RawInvite},
     wire::{Malformed, Ping, Pong, RequestId, decode_body, encode_bounded, kind, request_id},
 };
 
-/// A packet from a client. No field of any of them says who the sender is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClientPacket {
+/// A body that a client sends: how it is parsed, and which request it makes.
+trait Body: Sized {
+    /// Decodes the fields and parses each once.
+    fn parse(body: &[u8]) -> Result<Self, ErrorCode>;
+    /// Appends the packet of this type, header and all.
+    fn encode(&self, kind: u16, out: &mut BytesMut);
+    /// The request's id; `None` of what is no request.
+    fn id(&self) -> Option<RequestId>;
+}
+
+macro_rules! client_packets {
+    ($($(#[$doc:meta])* $name:ident($body:ty) = $kind:ident;)*) => {
+        /// A packet from a client. No field of any of them says who the sender is.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum ClientPacket {
+            $($(#[$doc])* $name($body),)*
+        }
+
+        impl ClientPacket {
+            fn parse(kind: u16, body: &[u8]) -> Result<Self, ErrorCode> {
+                match kind {
+                    $(kind::$kind => Body::parse(body).map(Self::$name),)*
+                    kind if ServerPacket::is_kind(kind) => Err(ErrorCode::WrongDirection),
+                    _ => Err(ErrorCode::UnknownType),
+                }
+            }
+
+            fn is_kind(kind: u16) -> bool {
+                matches!(kind, $(kind::$kind)|*)
+            }
+
+            /// Appends the packet, header and all.
+            pub fn encode(&self, out: &mut BytesMut) {
+                match self {
+                    $(Self::$name(body) => Body::encode(body, kind::$kind, out),)*
+                }
+            }
+
+            /// The type number and, of a request, its id.
+            #[must_use]
+            pub fn request(&self) -> (u16, Option<RequestId>) {
+                match self {
+                    $(Self::$name(body) => (kind::$kind, Body::id(body)),)*
+                }
+            }
+        }
+    };
+}
+
+client_packets! {
     /// The first packet of a connection.
-    Hello(Hello),
+    Hello(Hello) = HELLO;
     /// I want an account.
-    Register(Register<Username, Credential, Box<str>>),
+    Register(Register<Username, Credential, Box<str>>) = REGISTER;
     /// My password shall be another.
-    ChangePassword(ChangePassword<Credential>),
+    ChangePassword(ChangePassword<Credential>) = CHANGE_PASSWORD;
     /// Who I am.
-    Login(Login<Username, Credential>),
+    Login(Login<Username, Credential>) = LOGIN;
     /// I am leaving.
-    Logout(Logout),
+    Logout(Logout) = LOGOUT;
+    /// I am away, or back.
+    SetPresence(SetPresence) = SET_PRESENCE;
     /// A line for the lobby.
-    Broadcast(Broadcast<Text>),
+    Broadcast(Broadcast<Text>) = BROADCAST;
+    /// A line for a room.
+    RoomChat(RoomChat<Text>) = ROOM_CHAT;
     /// A line for one person.
-    Whisper(Whisper<Username, Text>),
+    Whisper(Whisper<Username, Text>) = WHISPER;
+    /// I want to hear nothing of this person, or do again.
+    Ignore(Ignore<Username>) = IGNORE;
+    /// Whom do I ignore?
+    Ignored(Ignored) = IGNORED;
     /// Who is in a conversation?
-    Who(Who),
+    Who(Who) = WHO;
+    /// Make a room, and let me in.
+    CreateRoom(CreateRoom<RoomName, RoomPassword, Remark>) = CREATE_ROOM;
+    /// Let me into a room.
+    JoinRoom(JoinRoom<RoomName, RoomPassword>) = JOIN_ROOM;
+    /// I leave a room.
+    LeaveRoom(LeaveRoom) = LEAVE_ROOM;
+    /// Which rooms are there?
+    Rooms(Rooms) = ROOMS;
+    /// A room shall be about this.
+    SetTopic(SetTopic<Remark>) = SET_TOPIC;
+    /// A room shall have these settings.
+    SetRoom(SetRoom<RoomPassword>) = SET_ROOM;
+    /// This shall happen to a person.
+    Moderate(Moderate<Username, Remark>) = MODERATE;
+    /// A room shall be no more.
+    CloseRoom(CloseRoom) = CLOSE_ROOM;
+    /// Everybody shall hear this.
+    Announce(Announce<Text>) = ANNOUNCE;
+    /// Nobody shall register for now, or may again.
+    FreezeRegistration(FreezeRegistration) = FREEZE_REGISTRATION;
     /// Are you there?
-    Ping(Ping),
+    Ping(Ping) = PING;
     /// I am.
-    Pong(Pong),
-}
-
-/// The first packet of a connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hello {
-    /// Echoed by the answer.
-    pub id: RequestId,
-    /// The protocol version the client speaks.
-    pub version: u16,
-    /// Bits of optional features the client would use; unknown ones are ignored and not granted.
-    pub features: u64,
-}
-
-/// I want an account. One that exists is logged in to by a [`Login`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Register<N, C, I> {
-    /// Echoed by the answer.
-    pub id: RequestId,
-    /// The account's name.
-    pub name: N,
-    /// What will show that the name is mine.
-    pub credential: C,
-    /// An invitation's code; empty for none.
-    pub invite: I,
-}
-
-/// My password shall be another.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ChangePassword<C> {
-    /// Echoed by the answer.
-    pub id: RequestId,
-    /// What shows now that the name is mine.
-    pub current: C,
-    /// What will.
-    pub new: C,
-}
-
-/// Who I am, and how I show it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Login<N, C> {
-    /// Echoed by the answer.
-    pub id: RequestId,
-    /// The name to be known by.
-    pub name: N,
-    /// What shows that the name is mine.
-    pub credential: C,
-}
-
-/// What shows that a name is one's own. On the wire: `kind: u16`, then bytes.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Credential {
-    /// Kind 0, no bytes: a guest.
-    None,
-    /// Kind 1: a password, 1 to 384 bytes.
-    Password(Box<[u8]>),
-    /// A kind this version does not know.
-    Other(u16),
-}
-
-/// The wire form of a [`Credential`]. One that is none does not decode, so that what follows it is not judged.
-#[derive(Serialize, Deserialize)]
-#[serde(try_from = "(u16, &'a [u8])")]
-struct RawCredential<'a> {
-    kind: u16,
-    bytes: &'a [u8],
-}
-
-/// The wire form of an invitation's code.
-#[derive(Serialize, Deserialize)]
-#[serde(try_from = "&'a str")]
-struct RawInvite<'a>(&'a str);
-
-/// I am leaving; answered, then said goodbye to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Logout {
-    /// Echoed by the answer.
-    pub id: RequestId,
-}
-
-/// A line for everyone in the lobby.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Broadcast<T> {
-    /// Echoed by the answer.
-    pub id: RequestId,
-    /// The client's own number of this line, the same when it is sent again; 0 for none.
-    pub message_id: u64,
-    /// What is said.
-    pub text: T,
-}
-
-/// A line for one person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Whisper<N, T> {
-    /// Echoed by the answer.
-    pub id: RequestId,
-    /// The client's own number of this line, the same when it is sent again; 0 for none.
-    pub message_id: u64,
-    /// Whom it is for.
-    pub to: N,
-    /// What is said.
-    pub text: T,
-}
-
-/// Who is in a conversation: one page of them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Who {
-    /// Echoed by the answer.
-    pub id: RequestId,
-    /// The conversation.
-    pub conversation: u64,
-    /// 0 for the first page, else the last page's `next`.
-    pub after: u64,
-    /// Entries wanted: 1 to 200.
-    pub limit: u16,
+    Pong(Pong) = PONG;
 }
 
 /// Why a client's packet is not taken, and which request to tell so.
@@ -162,89 +126,15 @@ pub struct Rejection {
 }
 
 impl ClientPacket {
+    /// Whether packets of this type ask for something, so that an answer follows.
+    #[must_use]
+    pub fn is_request(kind: u16) -> bool {
+        Self::is_kind(kind) && !matches!(kind, kind::PING | kind::PONG)
+    }
+
     /// Decodes and parses one packet, or says what to answer.
     pub fn decode(kind: u16, body: &[u8]) -> Result<Self, Rejection> {
         Self::parse(kind, body).map_err(|code| Rejection { kind, id: asked(kind, body), code })
-    }
-
-    fn parse(kind: u16, body: &[u8]) -> Result<Self, ErrorCode> {
-        match kind {
-            kind::HELLO => raw(body).map(Self::Hello),
-            kind::LOGIN => {
-                let Login { id, name, credential } = raw::<Login<&str, RawCredential>>(body)?;
-                let credential = credential.into();
-                Ok(Self::Login(Login { id, name: Username::parse(name)?, credential }))
-            }
-            kind::REGISTER => {
-                let Register { id, name, credential, invite: RawInvite(invite) } =
-                    raw::<Register<&str, RawCredential, RawInvite>>(body)?;
-                let (name, credential) = (Username::parse(name)?, credential.into());
-                Ok(Self::Register(Register { id, name, credential, invite: invite.into() }))
-            }
-            kind::CHANGE_PASSWORD => {
-                let ChangePassword { id, current, new } = raw::<ChangePassword<RawCredential>>(body)?;
-                let (current, new) = (current.into(), new.into());
-                Ok(Self::ChangePassword(ChangePassword { id, current, new }))
-            }
-            kind::LOGOUT => raw(body).map(Self::Logout),
-            kind::BROADCAST => {
-                let Broadcast { id, message_id, text } = raw::<Broadcast<&str>>(body)?;
-                Ok(Self::Broadcast(Broadcast { id, message_id, text: Text::parse(text)? }))
-            }
-            kind::WHISPER => {
-                let Whisper { id, message_id, to, text } = raw::<Whisper<&str, &str>>(body)?;
-                let (to, text) = (Username::parse(to)?, Text::parse(text)?);
-                Ok(Self::Whisper(Whisper { id, message_id, to, text }))
-            }
-            kind::WHO => raw(body).map(Self::Who),
-            kind::PING => raw(body).map(Self::Ping),
-            kind::PONG => raw(body).map(Self::Pong),
-            _ if is_server_kind(kind) => Err(ErrorCode::WrongDirection),
-            _ => Err(ErrorCode::UnknownType),
-        }
-    }
-
-    /// Appends the packet, header and all.
-    pub fn encode(&self, out: &mut BytesMut) {
-        match self {
-            Self::Hello(body) => encode_bounded(kind::HELLO, body, out),
-            Self::Login(Login { id, name, credential }) => {
-                let body = Login { id: *id, name, credential: RawCredential::from(credential) };
-                encode_bounded(kind::LOGIN, &body, out);
-            }
-            Self::Register(Register { id, name, credential, invite }) => {
-                let credential = RawCredential::from(credential);
-                let body = Register { id: *id, name, credential, invite };
-                encode_bounded(kind::REGISTER, &body, out);
-            }
-            Self::ChangePassword(ChangePassword { id, current, new }) => {
-                let (current, new) = (RawCredential::from(current), RawCredential::from(new));
-                encode_bounded(kind::CHANGE_PASSWORD, &ChangePassword { id: *id, current, new }, out);
-            }
-            Self::Logout(body) => encode_bounded(kind::LOGOUT, body, out),
-            Self::Broadcast(body) => encode_bounded(kind::BROADCAST, body, out),
-            Self::Whisper(body) => encode_bounded(kind::WHISPER, body, out),
-            Self::Who(body) => encode_bounded(kind::WHO, body, out),
-            Self::Ping(body) => encode_bounded(kind::PING, body, out),
-            Self::Pong(body) => encode_bounded(kind::PONG, body, out),
-        }
-    }
-
-    /// The type number and, of a request, its id.
-    #[must_use]
-    pub fn request(&self) -> (u16, Option<RequestId>) {
-        match self {
-            Self::Hello(Hello { id, .. }) => (kind::HELLO, Some(*id)),
-            Self::Register(Register { id, .. }) => (kind::REGISTER, Some(*id)),
-            Self::ChangePassword(ChangePassword { id, .. }) => (kind::CHANGE_PASSWORD, Some(*id)),
-            Self::Login(Login { id, .. }) => (kind::LOGIN, Some(*id)),
-            Self::Logout(Logout { id }) => (kind::LOGOUT, Some(*id)),
-            Self::Broadcast(Broadcast { id, .. }) => (kind::BROADCAST, Some(*id)),
-            Self::Whisper(Whisper { id, .. }) => (kind::WHISPER, Some(*id)),
-            Self::Who(Who { id, .. }) => (kind::WHO, Some(*id)),
-            Self::Ping(_) => (kind::PING, None),
-            Self::Pong(_) => (kind::PONG, None),
-        }
     }
 }
 
@@ -257,73 +147,124 @@ fn asked(kind: u16, body: &[u8]) -> Option<RequestId> {
     if matches!(kind, kind::PING | kind::PONG) { None } else { request_id(body) }
 }
 
-fn is_server_kind(kind: u16) -> bool {
-    matches!(
-        kind,
-        kind::REGISTER_ANSWER
-            | kind::CHANGE_PASSWORD_ANSWER
-            | kind::HELLO_ANSWER
-            | kind::LOGIN_ANSWER
-            | kind::LOGOUT_ANSWER
-            | kind::BROADCAST_ANSWER
-            | kind::WHISPER_ANSWER
-            | kind::BROADCAST_LINE
-            | kind::WHISPER_LINE
-            | kind::MISSED
-            | kind::WHO_ANSWER
-            | kind::JOINED
-            | kind::LEFT
-            | kind::SYSTEM_TEXT
-            | kind::ERROR
-            | kind::GOODBYE
-    )
-}
+/// Bodies without a name or a text: decoded is parsed.
+macro_rules! plain {
+    ($id:expr; $($body:ty),*) => {$(
+        impl Body for $body {
+            fn parse(body: &[u8]) -> Result<Self, ErrorCode> {
+                raw(body)
+            }
 
-impl<'a> TryFrom<(u16, &'a [u8])> for RawCredential<'a> {
-    type Error = &'static str;
+            fn encode(&self, kind: u16, out: &mut BytesMut) {
+                encode_bounded(kind, self, out);
+            }
 
-    fn try_from((kind, bytes): (u16, &'a [u8])) -> Result<Self, Self::Error> {
-        let one = match kind {
-            0 => bytes.is_empty(),
-            1 => !bytes.is_empty(),
-            _ => true,
-        };
-        let fits = bytes.len() <= CREDENTIAL_BYTES_MAX.into();
-        if one && fits { Ok(Self { kind, bytes }) } else { Err("not the bytes of a credential of this kind") }
-    }
-}
-
-impl<'a> TryFrom<&'a str> for RawInvite<'a> {
-    type Error = &'static str;
-
-    fn try_from(code: &'a str) -> Result<Self, Self::Error> {
-        if code.len() <= INVITE_BYTES_MAX.into() { Ok(Self(code)) } else { Err("longer than an invitation") }
-    }
-}
-
-impl From<RawCredential<'_>> for Credential {
-    fn from(RawCredential { kind, bytes }: RawCredential) -> Self {
-        match kind {
-            0 => Self::None,
-            1 => Self::Password(bytes.into()),
-            kind => Self::Other(kind),
+            fn id(&self) -> Option<RequestId> {
+                let id: fn(&Self) -> Option<RequestId> = $id;
+                id(self)
+            }
         }
-    }
+    )*};
 }
 
-impl<'a> From<&'a Credential> for RawCredential<'a> {
-    fn from(credential: &'a Credential) -> Self {
-        match credential {
-            Credential::None => Self { kind: 0, bytes: &[] },
-            Credential::Password(bytes) => Self { kind: 1, bytes },
-            Credential::Other(kind) => Self { kind: *kind, bytes: &[] },
+plain!(
+    |body| Some(body.id);
+    Hello,
+    Logout,
+    SetPresence,
+    Ignored,
+    Who,
+    LeaveRoom,
+    Rooms,
+    SetRoom<RoomPassword>,
+    CloseRoom,
+    FreezeRegistration
+);
+
+plain!(|_| None; Ping, Pong);
+
+/// Bodies of which some fields are parsed after all are decoded.
+macro_rules! parsed {
+    ($($body:ty, from $raw:ty: $name:ident { $($field:ident),* } parsing { $($parsed:ident: $kind:ty),* };)*) => {$(
+        impl Body for $body {
+            fn parse(body: &[u8]) -> Result<Self, ErrorCode> {
+                let $name { $($field,)* $($parsed,)* } = raw::<$raw>(body)?;
+                Ok($name { $($field,)* $($parsed: <$kind>::parse($parsed)?,)* })
+            }
+
+            fn encode(&self, kind: u16, out: &mut BytesMut) {
+                encode_bounded(kind, self, out);
+            }
+
+            fn id(&self) -> Option<RequestId> {
+                Some(self.id)
+            }
         }
+    )*};
+}
+
+parsed! {
+    Broadcast<Text>, from Broadcast<&str>: Broadcast { id, message_id } parsing { text: Text };
+    RoomChat<Text>, from RoomChat<&str>: RoomChat { id, message_id, conversation } parsing { text: Text };
+    Whisper<Username, Text>, from Whisper<&str, &str>: Whisper { id, message_id } parsing { to: Username, text: Text };
+    Ignore<Username>, from Ignore<&str>: Ignore { id, on } parsing { name: Username };
+    CreateRoom<RoomName, RoomPassword, Remark>, from CreateRoom<&str, RoomPassword, &str>:
+        CreateRoom { id, password, settings } parsing { name: RoomName, topic: Remark };
+    JoinRoom<RoomName, RoomPassword>, from JoinRoom<&str, RoomPassword>:
+        JoinRoom { id, password } parsing { name: RoomName };
+    SetTopic<Remark>, from SetTopic<&str>: SetTopic { id, conversation } parsing { topic: Remark };
+    Moderate<Username, Remark>, from Moderate<&str, &str>:
+        Moderate { id, conversation, act, seconds } parsing { name: Username, reason: Remark };
+    Announce<Text>, from Announce<&str>: Announce { id } parsing { text: Text };
+}
+
+impl Body for Login<Username, Credential> {
+    fn parse(body: &[u8]) -> Result<Self, ErrorCode> {
+        let Login { id, name, credential } = raw::<Login<&str, RawCredential>>(body)?;
+        Ok(Self { id, name: Username::parse(name)?, credential: credential.into() })
+    }
+
+    fn encode(&self, kind: u16, out: &mut BytesMut) {
+        let Self { id, name, credential } = self;
+        encode_bounded(kind, &Login { id: *id, name, credential: RawCredential::from(credential) }, out);
+    }
+
+    fn id(&self) -> Option<RequestId> {
+        Some(self.id)
     }
 }
 
-impl std::fmt::Debug for Credential {
-    /// Its kind only: a secret does not belong in a log.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Credential(kind {})", RawCredential::from(self).kind)
+impl Body for Register<Username, Credential, Box<str>> {
+    fn parse(body: &[u8]) -> Result<Self, ErrorCode> {
+        let Register { id, name, credential, invite: RawInvite(invite) } =
+            raw::<Register<&str, RawCredential, RawInvite>>(body)?;
+        let (name, credential) = (Username::parse(name)?, credential.into());
+        Ok(Self { id, name, credential, invite: invite.into() })
+    }
+
+    fn encode(&self, kind: u16, out: &mut BytesMut) {
+        let Self { id, name, credential, invite } = self;
+        let credential = RawCredential::from(credential);
+        encode_bounded(kind, &Register { id: *id, name, credential, invite }, out);
+    }
+
+    fn id(&self) -> Option<RequestId> {
+        Some(self.id)
+    }
+}
+
+impl Body for ChangePassword<Credential> {
+    fn parse(body: &[u8]) -> Result<Self, ErrorCode> {
+        let ChangePassword { id, current, new } = raw::<ChangePassword<RawCredential>>(body)?;
+        Ok(Self { id, current: current.into(), new: new.into() })
+    }
+
+    fn encode(&self, kind: u16, out: &mut BytesMut) {
+        let (current, new) = (RawCredential::from(&self.current), RawCredential::from(&self.new));
+        encode_bounded(kind, &ChangePassword { id: self.id, current, new }, out);
+    }
+
+    fn id(&self) -> Option<RequestId> {
+        Some(self.id)
     }
 }

@@ -82,8 +82,9 @@ error_codes! {
     SessionReplaced = 1203, "another login of this name took over";
     ServerFull = 1204, "the server is full";
     TooManyFromAddress = 1205, "too many connections from this address";
-    Banned = 1206, "this account is banned";
+    Banned = 1206, "banned from this server";
     AuthBusy = 1207, "too many logins at once; wait and try again";
+    Kicked = 1208, "a moderator ended this session";
     NameTaken = 1301, "this name is in use";
     NameInvalid = 1302, "this name is not allowed";
     PasswordInvalid = 1303, "this password is not allowed";

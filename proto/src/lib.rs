@@ -6,34 +6,45 @@
 mod answer;
 mod client_packet;
 mod codec;
+mod credential;
 mod error_code;
 pub mod limits;
 mod line;
 mod list;
 mod name;
+mod request;
 mod role;
+mod room_answer;
+mod room_request;
 mod server_packet;
 mod text;
 mod unicode;
 mod wire;
 
 pub use answer::{Answer, Refusal};
-pub use client_packet::{
-    Broadcast, ChangePassword, ClientPacket, Credential, Hello, Login, Logout, Register, Rejection, Whisper,
-    Who,
-};
+pub use client_packet::{ClientPacket, Rejection};
 pub use codec::{Frame, FrameError, PacketCodec};
+pub use credential::Credential;
 pub use error_code::{Code, ErrorCode};
 pub use limits::Limits;
 pub use line::{Joined, LeaveReason, Left, Line, LineHead, Missed, SystemText};
 pub use list::List;
 pub use name::{NameKey, RoomName, Username};
+pub use request::{Broadcast, ChangePassword, Hello, Login, Logout, Register, Whisper, Who};
 pub use role::Role;
+pub use room_answer::{
+    IgnoredEntry, IgnoredPage, Moderated, Relation, Removed, RoomChanged, RoomEntered, RoomEntry, RoomLeft,
+    RoomsPage,
+};
+pub use room_request::{
+    Act, Announce, CloseRoom, CreateRoom, FreezeRegistration, Ignore, Ignored, JoinRoom, LeaveRoom, Moderate,
+    RoomChat, RoomPassword, RoomSettings, Rooms, SetPresence, SetRoom, SetTopic, room_flag,
+};
 pub use server_packet::{
     ErrorNotice, Goodbye, HelloAnswer, Presence, Receipt, Registered, ServerPacket, Welcome, WhisperReceipt,
     WhoEntry, WhoPage, way_in,
 };
-pub use text::Text;
+pub use text::{Remark, Text};
 pub use wire::{Malformed, Ping, PingPayload, Pong, RequestId, kind};
 
 /// The only protocol version so far; `Hello` carries the one the client speaks.

@@ -19,7 +19,7 @@ pub const NAME_CHARS_MAX: u16 = 32;
 pub const NAME_BYTES_MAX: u16 = 96;
 /// Bytes a ping may carry.
 pub const PING_BYTES_MAX: u16 = 64;
-/// Entries a page of members may have.
+/// Entries a page of members or rooms may have.
 pub const PAGE_ENTRIES_MAX: u16 = 200;
 /// Bytes of a credential: a password or a later kind.
 pub const CREDENTIAL_BYTES_MAX: u16 = 384;
@@ -27,6 +27,12 @@ pub const CREDENTIAL_BYTES_MAX: u16 = 384;
 pub const PASSWORD_BYTES_MIN: u16 = 8;
 /// Bytes of UTF-8 a password has at most, so prepared. Decomposed it may be three times as long: a credential holds it.
 pub const PASSWORD_BYTES_MAX: u16 = 128;
+/// Code points of a room's topic, or of the reason of an act.
+pub const REMARK_CHARS_MAX: u16 = 128;
+/// Bytes of UTF-8 of such a remark.
+pub const REMARK_BYTES_MAX: u16 = 384;
+/// Bytes of UTF-8 of a room's password.
+pub const ROOM_PASSWORD_BYTES_MAX: u16 = 64;
 /// Bytes of an invitation's code.
 pub const INVITE_BYTES_MAX: u16 = 16;
 /// Packets a rested connection may send at once before login; one more each second.
@@ -55,15 +61,15 @@ pub struct Limits {
     pub name_bytes: u16,
     /// Bytes of a ping's payload.
     pub ping_bytes: u16,
-    /// Entries of one Who page.
+    /// Entries of one page of Who or Rooms.
     pub page_entries: u16,
     /// Requests a session may have unanswered; beyond it the server stops reading until answers are taken.
     pub requests_outstanding: u16,
     /// Joined and left notices are sent while a conversation has at most this many members.
     pub notice_members: u32,
-    /// Broadcasts and whispers a second that a session may keep up; 0 means no limit.
+    /// Lines a second, to the lobby, rooms and people, that a session may keep up; 0 means no limit.
     pub chat_per_second: u32,
-    /// Broadcasts and whispers that a rested session may send at once.
+    /// Lines that a rested session may send at once.
     pub chat_burst: u32,
     /// Other requests a second; 0 means no limit.
     pub other_per_second: u32,
@@ -91,6 +97,22 @@ pub struct Limits {
     pub password_bytes_min: u16,
     /// Bytes a password has at most, in NFC.
     pub password_bytes_max: u16,
+    /// Code points of a room's topic, and of the reason of an act.
+    pub remark_chars: u16,
+    /// Bytes of such a remark.
+    pub remark_bytes: u16,
+    /// Bytes of a room's password.
+    pub room_password_bytes: u16,
+    /// Members that a room may be made for.
+    pub room_members: u32,
+    /// Rooms that a session may be in at once, beside the lobby.
+    pub rooms_joined: u16,
+    /// Rooms that one person may own at once.
+    pub rooms_owned: u16,
+    /// Rooms that a rested session may make at once; one more every 20 seconds.
+    pub rooms_created: u16,
+    /// People that one person may ignore.
+    pub ignored: u16,
 }
 
 impl Limits {
@@ -122,5 +144,13 @@ impl Limits {
         credential_bytes: CREDENTIAL_BYTES_MAX,
         password_bytes_min: PASSWORD_BYTES_MIN,
         password_bytes_max: PASSWORD_BYTES_MAX,
+        remark_chars: REMARK_CHARS_MAX,
+        remark_bytes: REMARK_BYTES_MAX,
+        room_password_bytes: ROOM_PASSWORD_BYTES_MAX,
+        room_members: 10_000,
+        rooms_joined: 16,
+        rooms_owned: 5,
+        rooms_created: 3,
+        ignored: 100,
     };
 }

@@ -72,6 +72,12 @@ pub enum LeaveReason {
     Replaced = 4,
     /// They broke the protocol or its limits.
     Misbehaved = 5,
+    /// Somebody made them, and they may not come back for now.
+    Banned = 6,
+    /// The room is no more.
+    Closed = 7,
+    /// They went into a room of a server where one is in one conversation at a time.
+    Moved = 8,
 }
 
 /// A line from the operator to a conversation.

@@ -4,51 +4,136 @@ use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Answer, Code, Joined, Left, Limits, Line, List, Missed, SystemText,
+    Answer, Code, IgnoredPage, Joined, Left, Limits, Line, List, Missed, Moderated, Removed, RoomChanged,
+    RoomEntered, RoomLeft, RoomsPage, SystemText,
     line::borrowed,
     wire::{Malformed, Ping, Pong, RequestId, decode_body, encode_bounded, kind},
 };
 
-/// A packet from a server. Names and texts are plain strings here: a client takes what it gets and decides
-/// itself what is fit to show.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ServerPacket {
+macro_rules! server_packets {
+    ($($(#[$doc:meta])* $name:ident($body:ty) = $kind:ident;)*) => {
+        /// A packet from a server. Names and texts are plain strings here: a client takes what it gets and decides
+        /// itself what is fit to show.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum ServerPacket {
+            $($(#[$doc])* $name($body),)*
+        }
+
+        impl ServerPacket {
+            /// Decodes one packet.
+            pub fn decode(kind: u16, body: &[u8]) -> Result<Self, Malformed> {
+                match kind {
+                    $(kind::$kind => decode_body(body).map(Self::$name),)*
+                    _ => Err(Malformed::UnknownType),
+                }
+            }
+
+            /// Whether this is the type number of a packet that a server sends.
+            #[must_use]
+            pub fn is_kind(kind: u16) -> bool {
+                matches!(kind, $(kind::$kind)|*)
+            }
+
+            /// Its type number.
+            #[must_use]
+            pub fn kind(&self) -> u16 {
+                match self {
+                    $(Self::$name(_) => kind::$kind,)*
+                }
+            }
+
+            /// Appends the packet, header and all. All a server puts into a packet is bounded, pages by their 200
+            /// entries and by bytes.
+            pub fn encode(&self, out: &mut BytesMut) {
+                match self {
+                    $(Self::$name(body) => encode_bounded(kind::$kind, body, out),)*
+                }
+            }
+        }
+    };
+}
+
+server_packets! {
     /// Version, limits and features.
-    HelloAnswer(HelloAnswer),
+    HelloAnswer(HelloAnswer) = HELLO_ANSWER;
     /// The account, or why not.
-    RegisterAnswer(Answer<Registered>),
+    RegisterAnswer(Answer<Registered>) = REGISTER_ANSWER;
     /// The password is another, or why not.
-    ChangePasswordAnswer(Answer<()>),
+    ChangePasswordAnswer(Answer<()>) = CHANGE_PASSWORD_ANSWER;
     /// Welcome, or why not.
-    LoginAnswer(Answer<Welcome>),
+    LoginAnswer(Answer<Welcome>) = LOGIN_ANSWER;
     /// Heard; a goodbye follows.
-    LogoutAnswer(Answer<()>),
+    LogoutAnswer(Answer<()>) = LOGOUT_ANSWER;
+    /// It is known who is away.
+    SetPresenceAnswer(Answer<()>) = SET_PRESENCE_ANSWER;
     /// A broadcast's place in the lobby's order.
-    BroadcastAnswer(Answer<Receipt>),
+    BroadcastAnswer(Answer<Receipt>) = BROADCAST_ANSWER;
+    /// A line's place in its room's order.
+    RoomChatAnswer(Answer<Receipt>) = ROOM_CHAT_ANSWER;
     /// When a whisper was handed over.
-    WhisperAnswer(Answer<WhisperReceipt>),
+    WhisperAnswer(Answer<WhisperReceipt>) = WHISPER_ANSWER;
+    /// Somebody is ignored, or is not any more.
+    IgnoreAnswer(Answer<()>) = IGNORE_ANSWER;
+    /// Whom one ignores.
+    IgnoredAnswer(Answer<IgnoredPage>) = IGNORED_ANSWER;
     /// A page of members.
-    WhoAnswer(Answer<WhoPage>),
-    /// Somebody's broadcast.
-    BroadcastLine(Line<String>),
+    WhoAnswer(Answer<WhoPage>) = WHO_ANSWER;
+    /// The room one has made.
+    CreateRoomAnswer(Answer<RoomEntered>) = CREATE_ROOM_ANSWER;
+    /// The room one has come into.
+    JoinRoomAnswer(Answer<RoomEntered>) = JOIN_ROOM_ANSWER;
+    /// A room one has left, after its last line.
+    LeaveRoomAnswer(Answer<RoomLeft>) = LEAVE_ROOM_ANSWER;
+    /// A page of rooms.
+    RoomsAnswer(Answer<RoomsPage>) = ROOMS_ANSWER;
+    /// The topic is another.
+    SetTopicAnswer(Answer<()>) = SET_TOPIC_ANSWER;
+    /// The settings are others.
+    SetRoomAnswer(Answer<()>) = SET_ROOM_ANSWER;
+    /// It has been done to them.
+    ModerateAnswer(Answer<()>) = MODERATE_ANSWER;
+    /// The room is no more.
+    CloseRoomAnswer(Answer<()>) = CLOSE_ROOM_ANSWER;
+    /// It has been said to everybody.
+    AnnounceAnswer(Answer<()>) = ANNOUNCE_ANSWER;
+    /// Registration is frozen, or as configured.
+    FreezeRegistrationAnswer(Answer<()>) = FREEZE_REGISTRATION_ANSWER;
+    /// Something said to the lobby or to a room.
+    BroadcastLine(Line<String>) = BROADCAST_LINE;
     /// Somebody's whisper to you.
-    WhisperLine(Line<String>),
+    WhisperLine(Line<String>) = WHISPER_LINE;
     /// Lines you did not get.
-    Missed(Missed),
+    Missed(Missed) = MISSED;
     /// Somebody came in.
-    Joined(Joined<String>),
+    Joined(Joined<String>) = JOINED;
     /// Somebody left.
-    Left(Left<String>),
+    Left(Left<String>) = LEFT;
+    /// A room's topic or settings are others.
+    RoomChanged(RoomChanged<String>) = ROOM_CHANGED;
+    /// You are no longer in a conversation.
+    Removed(Removed<String>) = REMOVED;
+    /// Somebody has done this to you.
+    Moderated(Moderated<String>) = MODERATED;
     /// A line from the operator.
-    SystemText(SystemText<String>),
+    SystemText(SystemText<String>) = SYSTEM_TEXT;
     /// Are you there?
-    Ping(Ping),
+    Ping(Ping) = PING;
     /// I am.
-    Pong(Pong),
+    Pong(Pong) = PONG;
     /// A packet that could not be taken as a request.
-    Error(ErrorNotice),
+    Error(ErrorNotice) = ERROR;
     /// The last packet, and why.
-    Goodbye(Goodbye<String>),
+    Goodbye(Goodbye<String>) = GOODBYE;
+}
+
+impl ServerPacket {
+    /// The packet by itself.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        let mut out = BytesMut::with_capacity(64);
+        self.encode(&mut out);
+        out.freeze()
+    }
 }
 
 /// The answer to a Hello: all of it, whatever the code, so that a client of another version learns which one
@@ -165,6 +250,8 @@ pub struct WhoEntry {
     pub name: String,
     /// 0 here, 1 away, 2 reconnecting.
     pub state: u16,
+    /// What the member is to the conversation: a [`Relation`](crate::Relation)'s number.
+    pub relation: u16,
 }
 
 /// A packet that could not be taken as a request: it was skipped.
@@ -191,89 +278,4 @@ pub struct Goodbye<S> {
     /// A person's words, or empty.
     #[serde(deserialize_with = "borrowed")]
     pub text: S,
-}
-
-impl ServerPacket {
-    /// Decodes one packet.
-    pub fn decode(kind: u16, body: &[u8]) -> Result<Self, Malformed> {
-        match kind {
-            kind::HELLO_ANSWER => decode_body(body).map(Self::HelloAnswer),
-            kind::REGISTER_ANSWER => decode_body(body).map(Self::RegisterAnswer),
-            kind::CHANGE_PASSWORD_ANSWER => decode_body(body).map(Self::ChangePasswordAnswer),
-            kind::LOGIN_ANSWER => decode_body(body).map(Self::LoginAnswer),
-            kind::LOGOUT_ANSWER => decode_body(body).map(Self::LogoutAnswer),
-            kind::BROADCAST_ANSWER => decode_body(body).map(Self::BroadcastAnswer),
-            kind::WHISPER_ANSWER => decode_body(body).map(Self::WhisperAnswer),
-            kind::WHO_ANSWER => decode_body(body).map(Self::WhoAnswer),
-            kind::BROADCAST_LINE => decode_body(body).map(Self::BroadcastLine),
-            kind::WHISPER_LINE => decode_body(body).map(Self::WhisperLine),
-            kind::MISSED => decode_body(body).map(Self::Missed),
-            kind::JOINED => decode_body(body).map(Self::Joined),
-            kind::LEFT => decode_body(body).map(Self::Left),
-            kind::SYSTEM_TEXT => decode_body(body).map(Self::SystemText),
-            kind::PING => decode_body(body).map(Self::Ping),
-            kind::PONG => decode_body(body).map(Self::Pong),
-            kind::ERROR => decode_body(body).map(Self::Error),
-            kind::GOODBYE => decode_body(body).map(Self::Goodbye),
-            _ => Err(Malformed::UnknownType),
-        }
-    }
-
-    /// Its type number.
-    #[must_use]
-    pub fn kind(&self) -> u16 {
-        match self {
-            Self::HelloAnswer(_) => kind::HELLO_ANSWER,
-            Self::RegisterAnswer(_) => kind::REGISTER_ANSWER,
-            Self::ChangePasswordAnswer(_) => kind::CHANGE_PASSWORD_ANSWER,
-            Self::LoginAnswer(_) => kind::LOGIN_ANSWER,
-            Self::LogoutAnswer(_) => kind::LOGOUT_ANSWER,
-            Self::BroadcastAnswer(_) => kind::BROADCAST_ANSWER,
-            Self::WhisperAnswer(_) => kind::WHISPER_ANSWER,
-            Self::WhoAnswer(_) => kind::WHO_ANSWER,
-            Self::BroadcastLine(_) => kind::BROADCAST_LINE,
-            Self::WhisperLine(_) => kind::WHISPER_LINE,
-            Self::Missed(_) => kind::MISSED,
-            Self::Joined(_) => kind::JOINED,
-            Self::Left(_) => kind::LEFT,
-            Self::SystemText(_) => kind::SYSTEM_TEXT,
-            Self::Ping(_) => kind::PING,
-            Self::Pong(_) => kind::PONG,
-            Self::Error(_) => kind::ERROR,
-            Self::Goodbye(_) => kind::GOODBYE,
-        }
-    }
-
-    /// The packet by itself.
-    #[must_use]
-    pub fn to_bytes(&self) -> Bytes {
-        let mut out = BytesMut::with_capacity(64);
-        self.encode(&mut out);
-        out.freeze()
-    }
-
-    /// Appends the packet, header and all. All a server puts into a packet is bounded, pages by
-    /// [`WhoPage`]'s 200 entries.
-    pub fn encode(&self, out: &mut BytesMut) {
-        match self {
-            Self::HelloAnswer(body) => encode_bounded(kind::HELLO_ANSWER, body, out),
-            Self::RegisterAnswer(body) => encode_bounded(kind::REGISTER_ANSWER, body, out),
-            Self::ChangePasswordAnswer(body) => encode_bounded(kind::CHANGE_PASSWORD_ANSWER, body, out),
-            Self::LoginAnswer(body) => encode_bounded(kind::LOGIN_ANSWER, body, out),
-            Self::LogoutAnswer(body) => encode_bounded(kind::LOGOUT_ANSWER, body, out),
-            Self::BroadcastAnswer(body) => encode_bounded(kind::BROADCAST_ANSWER, body, out),
-            Self::WhisperAnswer(body) => encode_bounded(kind::WHISPER_ANSWER, body, out),
-            Self::WhoAnswer(body) => encode_bounded(kind::WHO_ANSWER, body, out),
-            Self::BroadcastLine(body) => encode_bounded(kind::BROADCAST_LINE, body, out),
-            Self::WhisperLine(body) => encode_bounded(kind::WHISPER_LINE, body, out),
-            Self::Missed(body) => encode_bounded(kind::MISSED, body, out),
-            Self::Joined(body) => encode_bounded(kind::JOINED, body, out),
-            Self::Left(body) => encode_bounded(kind::LEFT, body, out),
-            Self::SystemText(body) => encode_bounded(kind::SYSTEM_TEXT, body, out),
-            Self::Ping(body) => encode_bounded(kind::PING, body, out),
-            Self::Pong(body) => encode_bounded(kind::PONG, body, out),
-            Self::Error(body) => encode_bounded(kind::ERROR, body, out),
-            Self::Goodbye(body) => encode_bounded(kind::GOODBYE, body, out),
-        }
-    }
 }

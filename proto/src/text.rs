@@ -6,12 +6,15 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     ErrorCode,
-    limits::{TEXT_BYTES_MAX, TEXT_CHARS_MAX},
+    limits::{REMARK_BYTES_MAX, REMARK_CHARS_MAX, TEXT_BYTES_MAX, TEXT_CHARS_MAX},
     unicode::{Marks, is_invisible, is_noncharacter},
 };
 
 /// Marks that one base character of a text may carry; beyond it a line would paint over its neighbours.
 const MARKS_MAX: u32 = 8;
+
+/// What a [`Text`] may hold and a [`Remark`] may not: a tab, and what ends a line or a paragraph.
+const NOT_ON_ONE_LINE: [char; 4] = ['\n', '\t', '\u{2028}', '\u{2029}'];
 
 /// What a person says: 1 to 1,024 code points, at most 3,072 bytes, at least one of them visible. Byte for byte
 /// what was sent. Cheap to clone.
@@ -35,6 +38,42 @@ impl Text {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// A few words beside an act: a room's topic, a reason. At most 128 code points and 384 bytes on one line, else what
+/// a [`Text`] may hold; perhaps nothing. Cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Remark(Arc<str>);
+
+impl Remark {
+    /// The only way in. Refuses with [`ErrorCode::TextTooLong`] whatever it says, then with
+    /// [`ErrorCode::TextForbidden`] what a text may not hold, and what ends a line. What shows nothing is no words.
+    pub fn parse(text: &str) -> Result<Self, ErrorCode> {
+        if text.len() > REMARK_BYTES_MAX.into() || text.chars().count() > REMARK_CHARS_MAX.into() {
+            return Err(ErrorCode::TextTooLong);
+        }
+        if text.contains(NOT_ON_ONE_LINE) {
+            return Err(ErrorCode::TextForbidden);
+        }
+        match Text::parse(text) {
+            Ok(Text(words)) => Ok(Self(words)),
+            Err(ErrorCode::TextEmpty) => Ok(Self::default()),
+            Err(code) => Err(code),
+        }
+    }
+
+    /// The words, perhaps none.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for Remark {
+    /// No words.
+    fn default() -> Self {
+        Self("".into())
     }
 }
 
@@ -126,6 +165,19 @@ impl fmt::Debug for Text {
     }
 }
 
+impl fmt::Debug for Remark {
+    /// Its length only, as of a text.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Remark({} bytes)", self.0.len())
+    }
+}
+
+impl Serialize for Remark {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
 impl AsRef<str> for Text {
     fn as_ref(&self) -> &str {
         &self.0
@@ -199,6 +251,33 @@ mod tests {
             Err(ErrorCode::TextTooLong),
             "3,073 bytes"
         );
+    }
+
+    #[test]
+    fn a_remark_stands_on_one_line_and_may_be_empty() {
+        for (words, taken) in [
+            ("", ""),
+            ("  ", ""),
+            ("\u{2066}", ""),
+            ("about 파이썬", "about 파이썬"),
+            (&"가".repeat(128), &"가".repeat(128)),
+        ] {
+            assert_eq!(Remark::parse(words).map(|remark| remark.as_str() == taken), Ok(true), "{words:?}");
+        }
+        for (words, code) in [
+            ("a\nb", ErrorCode::TextForbidden),
+            ("\t", ErrorCode::TextForbidden),
+            ("a\u{2028}b", ErrorCode::TextForbidden),
+            ("a\u{2029}b", ErrorCode::TextForbidden),
+            ("a\u{202e}b", ErrorCode::TextForbidden),
+            ("a\u{2066}b", ErrorCode::TextForbidden),
+            (&"a".repeat(129), ErrorCode::TextTooLong),
+            (&" ".repeat(129), ErrorCode::TextTooLong),
+            (&"\n".repeat(129), ErrorCode::TextTooLong),
+            (&"😀".repeat(97), ErrorCode::TextTooLong),
+        ] {
+            assert_eq!(Remark::parse(words), Err(code), "{words:?}");
+        }
     }
 
     #[test]

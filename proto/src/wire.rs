@@ -38,15 +38,31 @@ pub mod kind {
     pub const LOGOUT: u16 = 2005;
     /// Server: heard; a [`GOODBYE`] follows.
     pub const LOGOUT_ANSWER: u16 = 2006;
+    /// Client: I am away, or back.
+    pub const SET_PRESENCE: u16 = 2007;
+    /// Server: noted.
+    pub const SET_PRESENCE_ANSWER: u16 = 2008;
     /// Client: a line for everyone in the lobby.
     pub const BROADCAST: u16 = 3001;
     /// Server: its place in the lobby's order.
     pub const BROADCAST_ANSWER: u16 = 3002;
+    /// Client: a line for everyone in a room.
+    pub const ROOM_CHAT: u16 = 3003;
+    /// Server: its place in the room's order.
+    pub const ROOM_CHAT_ANSWER: u16 = 3004;
     /// Client: a line for one person.
     pub const WHISPER: u16 = 3005;
     /// Server: when it was handed over.
     pub const WHISPER_ANSWER: u16 = 3006;
-    /// Server: somebody's broadcast.
+    /// Client: I want to hear nothing of this person, or do again.
+    pub const IGNORE: u16 = 3007;
+    /// Server: so it is.
+    pub const IGNORE_ANSWER: u16 = 3008;
+    /// Client: whom do I ignore?
+    pub const IGNORED: u16 = 3009;
+    /// Server: these.
+    pub const IGNORED_ANSWER: u16 = 3010;
+    /// Server: something said to the lobby or to a room.
     pub const BROADCAST_LINE: u16 = 3101;
     /// Server: somebody's whisper to you.
     pub const WHISPER_LINE: u16 = 3103;
@@ -56,10 +72,48 @@ pub mod kind {
     pub const WHO: u16 = 4001;
     /// Server: a page of them.
     pub const WHO_ANSWER: u16 = 4002;
+    /// Client: make a room, and let me in.
+    pub const CREATE_ROOM: u16 = 4003;
+    /// Server: the room.
+    pub const CREATE_ROOM_ANSWER: u16 = 4004;
+    /// Client: let me into a room.
+    pub const JOIN_ROOM: u16 = 4005;
+    /// Server: the room.
+    pub const JOIN_ROOM_ANSWER: u16 = 4006;
+    /// Client: I leave a room.
+    pub const LEAVE_ROOM: u16 = 4007;
+    /// Server: its last line has been sent.
+    pub const LEAVE_ROOM_ANSWER: u16 = 4008;
+    /// Client: which rooms are there?
+    pub const ROOMS: u16 = 4009;
+    /// Server: a page of them.
+    pub const ROOMS_ANSWER: u16 = 4010;
+    /// Client: a room shall be about this.
+    pub const SET_TOPIC: u16 = 4011;
+    /// Server: it is.
+    pub const SET_TOPIC_ANSWER: u16 = 4012;
+    /// Client: a room shall have these settings.
+    pub const SET_ROOM: u16 = 4013;
+    /// Server: it has.
+    pub const SET_ROOM_ANSWER: u16 = 4014;
+    /// Client: this shall happen to a person.
+    pub const MODERATE: u16 = 4015;
+    /// Server: it has.
+    pub const MODERATE_ANSWER: u16 = 4016;
+    /// Client: a room shall be no more.
+    pub const CLOSE_ROOM: u16 = 4017;
+    /// Server: it is no more.
+    pub const CLOSE_ROOM_ANSWER: u16 = 4018;
     /// Server: somebody came into a conversation.
     pub const JOINED: u16 = 5001;
     /// Server: somebody left it.
     pub const LEFT: u16 = 5002;
+    /// Server: a room's topic or settings are others.
+    pub const ROOM_CHANGED: u16 = 5003;
+    /// Server: you are no longer in a conversation.
+    pub const REMOVED: u16 = 5004;
+    /// Server: somebody has done this to you.
+    pub const MODERATED: u16 = 5005;
     /// Both: answer me with a [`PONG`].
     pub const PING: u16 = 7001;
     /// Both: the answer, with the ping's bytes.
@@ -70,6 +124,14 @@ pub mod kind {
     pub const ERROR: u16 = 7004;
     /// Server: the last packet of a connection, and why.
     pub const GOODBYE: u16 = 7005;
+    /// Client: everybody shall hear this.
+    pub const ANNOUNCE: u16 = 7007;
+    /// Server: it is said.
+    pub const ANNOUNCE_ANSWER: u16 = 7008;
+    /// Client: nobody shall register for now, or may again.
+    pub const FREEZE_REGISTRATION: u16 = 7009;
+    /// Server: so it is.
+    pub const FREEZE_REGISTRATION_ANSWER: u16 = 7010;
 }
 
 /// A body that does not decode.

@@ -6,14 +6,14 @@ mod fields;
 use std::{collections::BTreeSet, fs, path::Path};
 
 use bytes::BytesMut;
-use chat_proto::{ClientPacket, ErrorCode, FrameError, PacketCodec, ServerPacket, kind, limits};
+use chat_proto::{Act, ClientPacket, ErrorCode, FrameError, Limits, PacketCodec, ServerPacket, kind, limits};
 use serde_json::{Value, json};
 use tokio_util::codec::Decoder as _;
 
 use fields::{client_fields, server_fields, to_hex};
 
 /// Every type number, its name and who sends it, as the crate has them.
-const KINDS: [(u16, &str, &str); 26] = [
+const KINDS: [(u16, &str, &str); 57] = [
     (kind::REGISTER, "Register", "C → S"),
     (kind::REGISTER_ANSWER, "RegisterAnswer", "S → C"),
     (kind::CHANGE_PASSWORD, "ChangePassword", "C → S"),
@@ -24,22 +24,53 @@ const KINDS: [(u16, &str, &str); 26] = [
     (kind::LOGIN_ANSWER, "LoginAnswer", "S → C"),
     (kind::LOGOUT, "Logout", "C → S"),
     (kind::LOGOUT_ANSWER, "LogoutAnswer", "S → C"),
+    (kind::SET_PRESENCE, "SetPresence", "C → S"),
+    (kind::SET_PRESENCE_ANSWER, "SetPresenceAnswer", "S → C"),
     (kind::BROADCAST, "Broadcast", "C → S"),
     (kind::BROADCAST_ANSWER, "BroadcastAnswer", "S → C"),
+    (kind::ROOM_CHAT, "RoomChat", "C → S"),
+    (kind::ROOM_CHAT_ANSWER, "RoomChatAnswer", "S → C"),
     (kind::WHISPER, "Whisper", "C → S"),
     (kind::WHISPER_ANSWER, "WhisperAnswer", "S → C"),
+    (kind::IGNORE, "Ignore", "C → S"),
+    (kind::IGNORE_ANSWER, "IgnoreAnswer", "S → C"),
+    (kind::IGNORED, "Ignored", "C → S"),
+    (kind::IGNORED_ANSWER, "IgnoredAnswer", "S → C"),
     (kind::BROADCAST_LINE, "BroadcastLine", "S → C"),
     (kind::WHISPER_LINE, "WhisperLine", "S → C"),
     (kind::MISSED, "Missed", "S → C"),
     (kind::WHO, "Who", "C → S"),
     (kind::WHO_ANSWER, "WhoAnswer", "S → C"),
+    (kind::CREATE_ROOM, "CreateRoom", "C → S"),
+    (kind::CREATE_ROOM_ANSWER, "CreateRoomAnswer", "S → C"),
+    (kind::JOIN_ROOM, "JoinRoom", "C → S"),
+    (kind::JOIN_ROOM_ANSWER, "JoinRoomAnswer", "S → C"),
+    (kind::LEAVE_ROOM, "LeaveRoom", "C → S"),
+    (kind::LEAVE_ROOM_ANSWER, "LeaveRoomAnswer", "S → C"),
+    (kind::ROOMS, "Rooms", "C → S"),
+    (kind::ROOMS_ANSWER, "RoomsAnswer", "S → C"),
+    (kind::SET_TOPIC, "SetTopic", "C → S"),
+    (kind::SET_TOPIC_ANSWER, "SetTopicAnswer", "S → C"),
+    (kind::SET_ROOM, "SetRoom", "C → S"),
+    (kind::SET_ROOM_ANSWER, "SetRoomAnswer", "S → C"),
+    (kind::MODERATE, "Moderate", "C → S"),
+    (kind::MODERATE_ANSWER, "ModerateAnswer", "S → C"),
+    (kind::CLOSE_ROOM, "CloseRoom", "C → S"),
+    (kind::CLOSE_ROOM_ANSWER, "CloseRoomAnswer", "S → C"),
     (kind::JOINED, "Joined", "S → C"),
     (kind::LEFT, "Left", "S → C"),
+    (kind::ROOM_CHANGED, "RoomChanged", "S → C"),
+    (kind::REMOVED, "Removed", "S → C"),
+    (kind::MODERATED, "Moderated", "S → C"),
     (kind::PING, "Ping", "C ↔ S"),
     (kind::PONG, "Pong", "C ↔ S"),
     (kind::SYSTEM_TEXT, "SystemText", "S → C"),
     (kind::ERROR, "Error", "S → C"),
     (kind::GOODBYE, "Goodbye", "S → C"),
+    (kind::ANNOUNCE, "Announce", "C → S"),
+    (kind::ANNOUNCE_ANSWER, "AnnounceAnswer", "S → C"),
+    (kind::FREEZE_REGISTRATION, "FreezeRegistration", "C → S"),
+    (kind::FREEZE_REGISTRATION_ANSWER, "FreezeRegistrationAnswer", "S → C"),
 ];
 
 #[test]
@@ -209,28 +240,29 @@ fn the_registry_of_the_specification_is_exactly_the_list_of_the_crate() {
 #[test]
 fn the_default_limits_of_the_specification_are_those_of_the_crate() {
     let page = specification();
-    for (field, limit) in [
-        ("guest_packet_bytes", limits::GUEST_PACKET_BYTES_MAX),
-        ("client_packet_bytes", limits::CLIENT_PACKET_BYTES_MAX),
-        ("server_packet_bytes", limits::SERVER_PACKET_BYTES_MAX),
-        ("text_chars", limits::TEXT_CHARS_MAX),
-        ("text_bytes", limits::TEXT_BYTES_MAX),
-        ("name_chars", limits::NAME_CHARS_MAX),
-        ("name_bytes", limits::NAME_BYTES_MAX),
-        ("ping_bytes", limits::PING_BYTES_MAX),
-        ("page_entries", limits::PAGE_ENTRIES_MAX),
-        ("guest_packets", limits::GUEST_PACKETS_MAX),
-        ("guest_refusals", limits::GUEST_REFUSALS_MAX),
-        ("refusal_score", limits::REFUSAL_SCORE_MAX),
-        ("credential_bytes", limits::CREDENTIAL_BYTES_MAX),
-        ("password_bytes_min", limits::PASSWORD_BYTES_MIN),
-        ("password_bytes_max", limits::PASSWORD_BYTES_MAX),
-    ] {
-        let start = format!("| `{field}` | `u16` | ");
-        let row = page.lines().find_map(|line| line.strip_prefix(start.as_str())).expect(field);
-        let default = row.split('|').next().expect(field).replace(',', "");
-        assert_eq!(default.trim(), limit.to_string(), "{field}");
+    let Value::Object(limits) = json!(Limits::DEFAULT) else { panic!("limits are fields") };
+    for (field, limit) in limits {
+        let start = format!("| `{field}` | `u");
+        let row = page.lines().find_map(|line| line.strip_prefix(start.as_str())).expect(&field);
+        let default = row.split(" | ").nth(1).expect(&field);
+        assert_eq!(json!(default.replace(',', "").parse::<u64>().expect(&field)), limit, "{field}");
     }
+}
+
+#[test]
+fn the_acts_of_the_specification_are_those_of_the_crate() {
+    let page = specification();
+    let (_, rows) = page.split_once("| `act` | name |").expect("the table of acts");
+    let specified: Vec<_> = rows
+        .lines()
+        .skip(2)
+        .map_while(|line| line.strip_prefix("| "))
+        .map(|row| row.split('|').map(str::trim).collect::<Vec<_>>())
+        .map(|row| (row[0].to_owned(), row[1].to_owned(), row[4] == "yes"))
+        .collect();
+    let known: Vec<_> =
+        Act::ALL.iter().map(|act| ((*act as u16).to_string(), format!("{act:?}"), act.lasts())).collect();
+    assert_eq!(specified, known);
 }
 
 #[test]
@@ -248,7 +280,7 @@ fn the_session_of_the_specification_is_made_of_real_packets() {
         }
         assert_eq!(encoded, bytes);
     }
-    assert_eq!(seen.len(), 12);
+    assert_eq!(seen.len(), 18);
 }
 
 // What follows reads the files.

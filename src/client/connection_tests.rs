@@ -154,7 +154,7 @@ async fn all_pages_of_members_are_walked_and_a_refused_page_is_asked_again() {
     let script = async {
         for (next, refused) in [(5, false), (9, true), (9, false), (0, false)] {
             let ClientPacket::Who(who) = peer.recv().await else { panic!("a who") };
-            let entries = List(vec![WhoEntry { name: format!("n{}", who.after), state: 0 }]);
+            let entries = List(vec![WhoEntry { name: format!("n{}", who.after), state: 0, relation: 0 }]);
             let outcome = Ok(WhoPage { members: 3, next, entries });
             let outcome = if refused { Err(refusal(ErrorCode::RateLimited, 300)) } else { outcome };
             peer.send(&ServerPacket::WhoAnswer(Answer { id: who.id, outcome })).await;

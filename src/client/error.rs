@@ -54,7 +54,7 @@ pub enum ProtocolError {
         max: u16,
     },
     /// A walk over pages does not come to its end.
-    #[error("the pages of members do not end")]
+    #[error("the pages of a list do not end")]
     EndlessPages,
 }
 

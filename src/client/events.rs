@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use chat_proto::{ErrorNotice, Goodbye, Joined, Left, Line, Missed, SystemText};
+use chat_proto::{
+    ErrorNotice, Goodbye, Joined, Left, Line, Missed, Moderated, Removed, RoomChanged, RoomEntered, RoomLeft,
+    SystemText,
+};
 
 use super::{Error, link::Taken, session::Handle};
 
@@ -10,7 +13,7 @@ use super::{Error, link::Taken, session::Handle};
 /// [`Disconnected`](Event::Disconnected) is the last.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// Somebody's broadcast.
+    /// Something said to the lobby, or to a room.
     Broadcast(Line<String>),
     /// Somebody's whisper to this session.
     Whisper(Line<String>),
@@ -20,6 +23,22 @@ pub enum Event {
     Joined(Joined<String>),
     /// Somebody left a conversation.
     Left(Left<String>),
+    /// This session has come into a room, as the answer to its request says. Told to whoever asks for it with
+    /// [`Events::tell_own_rooms`].
+    RoomEntered(RoomEntered),
+    /// This session has left a room, as the answer to its request says. Told as the above.
+    RoomLeft {
+        /// The room.
+        conversation: u64,
+        /// The answer.
+        left: RoomLeft,
+    },
+    /// A room's topic or settings are others.
+    RoomChanged(RoomChanged<String>),
+    /// This session is no longer in a conversation, by no request of its own.
+    Removed(Removed<String>),
+    /// Somebody has done this to whom the session is of.
+    Moderated(Moderated<String>),
     /// Lines this session will not get.
     Missed(Missed),
     /// The server refused a packet that no pending request stands for.
@@ -40,6 +59,12 @@ pub struct Events {
 impl Events {
     pub(super) fn new(handle: Arc<Handle>) -> Self {
         Self { handle, end_told: false }
+    }
+
+    /// From now on the answers by which this session comes into rooms and leaves them are events too, each at its
+    /// place among the rooms' lines: for whoever listens in another task than the one that asks. Off at first.
+    pub fn tell_own_rooms(&self) {
+        self.handle.link.tell_own_rooms();
     }
 
     /// The next event; `None` after the last. May be dropped and called again.

@@ -17,11 +17,13 @@ pub(super) struct Inbox {
     bytes: usize,
     /// False: nobody will ever take anything, so nothing is kept.
     listening: bool,
+    /// Whether one's own coming into rooms and leaving them is an event.
+    pub(super) own_rooms: bool,
 }
 
 impl Inbox {
     pub(super) fn new() -> Self {
-        Self { events: VecDeque::new(), bytes: 0, listening: true }
+        Self { events: VecDeque::new(), bytes: 0, listening: true, own_rooms: false }
     }
 
     /// Keeps an event that had `bytes` on the wire. True when somebody may want to know.

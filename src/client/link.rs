@@ -4,7 +4,8 @@ use std::{collections::HashMap, mem::take, num::NonZeroU32};
 
 use bytes::BytesMut;
 use chat_proto::{
-    Answer, ClientPacket, ErrorCode, Limits, Ping, PingPayload, Pong, Refusal, RequestId, ServerPacket, kind,
+    Answer, ClientPacket, ErrorCode, Limits, MAILBOX, Ping, PingPayload, Pong, Refusal, RequestId,
+    RoomEntered, RoomLeft, ServerPacket, kind,
 };
 use parking_lot::Mutex;
 use tokio::sync::{Notify, Semaphore, oneshot};
@@ -47,6 +48,8 @@ struct State {
 struct Asked {
     /// The request's type number.
     kind: u16,
+    /// The room that is to be left; of other requests nothing.
+    room: u64,
     reply: Reply,
 }
 
@@ -98,14 +101,30 @@ impl Link {
 
     /// Takes what the server sent; an error ends the connection.
     pub(super) fn receive(&self, packet: ServerPacket, bytes: usize) -> Result<(), Error> {
-        use Outcome::{Done, Receipt, WhisperReceipt, WhoPage};
+        use Outcome::{Done, Ignored, Receipt, RoomsPage, WhisperReceipt, WhoPage};
         match packet {
             ServerPacket::BroadcastAnswer(answer) => self.answer(kind::BROADCAST, answer, Receipt),
+            ServerPacket::RoomChatAnswer(answer) => self.answer(kind::ROOM_CHAT, answer, Receipt),
             ServerPacket::WhisperAnswer(answer) => self.answer(kind::WHISPER, answer, WhisperReceipt),
             ServerPacket::WhoAnswer(answer) => self.answer(kind::WHO, answer, WhoPage),
             ServerPacket::LogoutAnswer(answer) => self.answer(kind::LOGOUT, answer, |()| Done),
             ServerPacket::ChangePasswordAnswer(answer) => {
                 self.answer(kind::CHANGE_PASSWORD, answer, |()| Done)
+            }
+            ServerPacket::SetPresenceAnswer(answer) => self.answer(kind::SET_PRESENCE, answer, |()| Done),
+            ServerPacket::IgnoreAnswer(answer) => self.answer(kind::IGNORE, answer, |()| Done),
+            ServerPacket::IgnoredAnswer(answer) => self.answer(kind::IGNORED, answer, Ignored),
+            ServerPacket::CreateRoomAnswer(answer) => self.entered(kind::CREATE_ROOM, answer, bytes),
+            ServerPacket::JoinRoomAnswer(answer) => self.entered(kind::JOIN_ROOM, answer, bytes),
+            ServerPacket::LeaveRoomAnswer(answer) => self.left(answer, bytes),
+            ServerPacket::RoomsAnswer(answer) => self.answer(kind::ROOMS, answer, RoomsPage),
+            ServerPacket::SetTopicAnswer(answer) => self.answer(kind::SET_TOPIC, answer, |()| Done),
+            ServerPacket::SetRoomAnswer(answer) => self.answer(kind::SET_ROOM, answer, |()| Done),
+            ServerPacket::ModerateAnswer(answer) => self.answer(kind::MODERATE, answer, |()| Done),
+            ServerPacket::CloseRoomAnswer(answer) => self.answer(kind::CLOSE_ROOM, answer, |()| Done),
+            ServerPacket::AnnounceAnswer(answer) => self.answer(kind::ANNOUNCE, answer, |()| Done),
+            ServerPacket::FreezeRegistrationAnswer(answer) => {
+                self.answer(kind::FREEZE_REGISTRATION, answer, |()| Done)
             }
             ServerPacket::HelloAnswer(_) | ServerPacket::RegisterAnswer(_) | ServerPacket::LoginAnswer(_) => {
                 Err(ProtocolError::Unexpected(packet.kind()).into())
@@ -132,6 +151,9 @@ impl Link {
             ServerPacket::Missed(missed) => self.told(Event::Missed(missed), bytes),
             ServerPacket::Joined(joined) => self.told(Event::Joined(joined), bytes),
             ServerPacket::Left(left) => self.told(Event::Left(left), bytes),
+            ServerPacket::RoomChanged(changed) => self.told(Event::RoomChanged(changed), bytes),
+            ServerPacket::Removed(removed) => self.told(Event::Removed(removed), bytes),
+            ServerPacket::Moderated(moderated) => self.told(Event::Moderated(moderated), bytes),
             ServerPacket::SystemText(text) => self.told(Event::System(text), bytes),
         }
     }
@@ -143,6 +165,32 @@ impl Link {
         };
         self.conclude(asked, answer.outcome.map(pack).map_err(Error::Refused));
         Ok(())
+    }
+
+    fn entered(&self, kind: u16, answer: Answer<RoomEntered>, bytes: usize) -> Result<(), Error> {
+        if let Ok(entered) = &answer.outcome {
+            self.tell_own(|| Event::RoomEntered(entered.clone()), bytes);
+        }
+        self.answer(kind, answer, Outcome::RoomEntered)
+    }
+
+    fn left(&self, answer: Answer<RoomLeft>, bytes: usize) -> Result<(), Error> {
+        let room = self.state.lock().unanswered.get(&answer.id).map(|asked| asked.room);
+        if let (Ok(left), Some(conversation)) = (&answer.outcome, room) {
+            self.tell_own(|| Event::RoomLeft { conversation, left: left.clone() }, bytes);
+        }
+        self.answer(kind::LEAVE_ROOM, answer, Outcome::RoomLeft)
+    }
+
+    fn tell_own(&self, event: impl FnOnce() -> Event, bytes: usize) {
+        let own_rooms = self.state.lock().inbox.own_rooms;
+        if own_rooms {
+            self.tell(event(), bytes);
+        }
+    }
+
+    pub(super) fn tell_own_rooms(&self) {
+        self.state.lock().inbox.own_rooms = true;
     }
 
     fn ponged(&self, pong: Pong) {
@@ -262,7 +310,11 @@ impl State {
             self.outbox.truncate(start);
             return Err(Error::refused(ErrorCode::FrameTooLarge));
         }
-        self.unanswered.insert(id, Asked { kind: request.request().0, reply });
+        let room = match &request {
+            ClientPacket::LeaveRoom(leave) => leave.conversation,
+            _ => MAILBOX,
+        };
+        self.unanswered.insert(id, Asked { kind: request.request().0, room, reply });
         Ok(())
     }
 

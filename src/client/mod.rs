@@ -50,6 +50,11 @@ mod members;
 mod pace;
 mod packets;
 mod pending;
+mod requests;
+mod room_pages;
+#[cfg(test)]
+mod room_tests;
+mod rooms;
 mod session;
 #[cfg(test)]
 mod testing;
@@ -61,4 +66,6 @@ pub use inbox::{EVENT_BYTES_ASKING, EVENT_BYTES_RESTED};
 pub use members::Members;
 pub use pace::Pace;
 pub use pending::Pending;
+pub use requests::Requests;
+pub use room_pages::RoomPages;
 pub use session::Session;

@@ -5,7 +5,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use chat_proto::{Receipt, WhisperReceipt, WhoPage};
+use chat_proto::{IgnoredPage, Receipt, RoomEntered, RoomLeft, RoomsPage, WhisperReceipt, WhoPage};
 use tokio::sync::oneshot;
 
 use super::Error;
@@ -16,6 +16,10 @@ pub(super) enum Outcome {
     Receipt(Receipt),
     WhisperReceipt(WhisperReceipt),
     WhoPage(WhoPage),
+    RoomEntered(RoomEntered),
+    RoomLeft(RoomLeft),
+    RoomsPage(RoomsPage),
+    Ignored(IgnoredPage),
     /// The answer itself was all there was to tell.
     Done,
 }

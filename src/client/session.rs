@@ -167,7 +167,7 @@ impl Session {
         self.send(link::ping, |outcome| done(&outcome)).await
     }
 
-    async fn send<T>(
+    pub(super) async fn send<T>(
         &self,
         request: impl FnOnce(RequestId) -> ClientPacket,
         unpack: fn(Outcome) -> Option<T>,
@@ -175,7 +175,7 @@ impl Session {
         Ok(Pending { answer: self.handle.link.ask(request).await?, unpack })
     }
 
-    async fn answered<T>(
+    pub(super) async fn answered<T>(
         &self,
         sending: impl Future<Output = Result<Pending<T>, Error>>,
     ) -> Result<T, Error> {
@@ -184,6 +184,6 @@ impl Session {
     }
 }
 
-fn done(outcome: &Outcome) -> Option<()> {
+pub(super) fn done(outcome: &Outcome) -> Option<()> {
     matches!(outcome, Outcome::Done).then_some(())
 }

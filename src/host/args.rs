@@ -38,8 +38,12 @@ pub enum Command {
     User(super::user::UserArgs),
     /// Make, list and revoke invites, with which people register.
     Invite(super::invite::InviteArgs),
+    /// Show who kept order and how: kicks, bans, mutes, the newest first.
+    Audit(super::audit::AuditArgs),
     /// Look after the database: migrate it, copy it, check it.
     Db(super::db::DbArgs),
+    /// Ask a running server on this machine: who is here, who is slow; kick, ban, announce, drain, stop.
+    Ctl(super::ctl::CtlArgs),
     /// Install, remove and run this server as a Windows service.
     #[cfg(windows)]
     Service(super::service::ServiceArgs),
@@ -92,6 +96,7 @@ Examples:
   chat-server health --address 127.0.0.1:11021
   chat-server user add kim --role admin           asks for the password; beside a running server as well
   chat-server db backup                           a copy in the data folder
+  chat-server ctl status                          of the server that runs in the data folder
 
 Exit codes:
   0  stopped as asked            3  the configuration is wrong

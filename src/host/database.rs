@@ -57,7 +57,9 @@ pub async fn open_beside(place: &Place) -> Result<Store, Failure> {
         }
     }
     let store = Store::open(place).await.map_err(|error| failure(place, &error))?;
-    if store.accounts().count_outdated(NAMES_VERSION).await? > 0 {
+    let outdated = store.accounts().count_outdated(NAMES_VERSION).await?
+        + store.rooms().count_outdated(NAMES_VERSION).await?;
+    if outdated > 0 {
         return Err(Failure::Store(format!(
             "{place} has names by older rules: start the server, or run `chat-server db migrate`"
         )));
@@ -87,6 +89,15 @@ pub async fn open(place: &Place) -> Result<Store, Failure> {
             "the rules have changed, and this name has no place under them"
         );
     }
+    for Misfit { id, name, collides_with } in renew_room_names(&store).await? {
+        tracing::warn!(
+            event = "room_misfit",
+            conversation = id,
+            name,
+            collides_with,
+            "the rules have changed, and this room's name has no place under them"
+        );
+    }
     Ok(store)
 }
 
@@ -99,7 +110,16 @@ pub async fn renew_names(store: &Store) -> Result<Vec<Misfit>, Failure> {
     Ok(accounts.rewrite_names(NAMES_VERSION, forms).await?)
 }
 
-/// The forms of a name that has an account: what an operator allows today does not matter.
+/// The same of rooms' names. Returns those that have no place, by the rooms' numbers.
+pub async fn renew_room_names(store: &Store) -> Result<Vec<Misfit<u64>>, Failure> {
+    let rooms = store.rooms();
+    if rooms.count_outdated(NAMES_VERSION).await? == 0 {
+        return Ok(Vec::new());
+    }
+    Ok(rooms.rewrite_names(NAMES_VERSION, forms).await?)
+}
+
+/// The forms of a name that is stored: what an operator allows today does not matter.
 fn forms(name: &str) -> Option<store::NameForms> {
     let name = Username::parse(name).ok()?;
     Some(NameForms::of(&name).stored(&name))

@@ -76,6 +76,7 @@ pub async fn run(args: &DbArgs, settings: &Settings) -> Result<(), Failure> {
 async fn migrate(place: &Place) -> Result<(), Failure> {
     let store = Store::open(place).await.map_err(|error| failure(place, &error))?;
     let misfits = database::renew_names(&store).await?;
+    let rooms = database::renew_room_names(&store).await?;
     let migrated = store.migrated().clone();
     store.close().await?;
     let mut lines = vec![if migrated.from == migrated.to {
@@ -87,6 +88,10 @@ async fn migrate(place: &Place) -> Result<(), Failure> {
     lines.extend(misfits.into_iter().map(|Misfit { id, name, collides_with }| match collides_with {
         Some(other) => format!("by new rules account {id}, {name}, has the name of {other} or looks like it"),
         None => format!("by new rules the name of account {id}, {name}, is none"),
+    }));
+    lines.extend(rooms.into_iter().map(|Misfit { id, name, collides_with }| match collides_with {
+        Some(other) => format!("by new rules room {id}, {name}, has the name of {other} or looks like it"),
+        None => format!("by new rules the name of room {id}, {name}, is none"),
     }));
     print(&lines)
 }

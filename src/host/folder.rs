@@ -3,7 +3,7 @@
 use std::{ffi::OsString, path::PathBuf};
 
 use super::exit::Failure;
-use crate::config::Config;
+use crate::config::{Config, DatabaseConfig};
 
 /// Our folder among those of other programs.
 const NAME: &str = "iocp-chat";
@@ -23,18 +23,30 @@ pub fn data(config: &Config) -> Result<PathBuf, Failure> {
     })
 }
 
+/// The folder for the operator's channel: the same. But where the database is not in it, only one that somebody chose:
+/// two such servers of one person would meet in a default one.
+pub fn of_channel(config: &Config) -> Option<PathBuf> {
+    if config.database.url == DatabaseConfig::FILE {
+        return data(config).ok();
+    }
+    config.data.clone().or_else(|| state(|name| std::env::var_os(name)))
+}
+
+/// The folder that systemd gives.
+fn state(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    // It separates several by colons; the first is the unit's first.
+    let folders = variable("STATE_DIRECTORY")?;
+    let first = folders.to_str()?.split(':').next()?;
+    Some(PathBuf::from(first)).filter(|folder| cfg!(unix) && folder.is_absolute())
+}
+
 fn default(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     // A relative path in these is to be ignored, says https://specifications.freedesktop.org/basedir/latest/.
     let folder = |name| variable(name).map(PathBuf::from).filter(|folder| folder.is_absolute());
     if cfg!(windows) {
         return folder("LOCALAPPDATA").map(|folder| folder.join(NAME));
     }
-    // systemd separates several by colons; the first is the unit's first.
-    let state = variable("STATE_DIRECTORY").and_then(|folders| {
-        let first = folders.to_str()?.split(':').next()?;
-        Some(PathBuf::from(first)).filter(|folder| folder.is_absolute())
-    });
-    state
+    state(&variable)
         .or_else(|| folder("XDG_DATA_HOME").map(|folder| folder.join(NAME)))
         .or_else(|| folder("HOME").map(|home| home.join(".local/share").join(NAME)))
 }
@@ -63,6 +75,17 @@ mod tests {
             [home, ("XDG_DATA_HOME", "/data"), ("STATE_DIRECTORY", "/var/lib/iocp-chat:/var/lib/other")];
         assert_eq!(with(&all), folder("/var/lib/iocp-chat"));
         assert_eq!(with(&[]), None);
+    }
+
+    #[test]
+    fn a_server_without_a_database_in_a_folder_has_a_channel_only_in_one_that_was_chosen() {
+        let mut config = Config::default();
+        config.database.url = DatabaseConfig::NONE.into();
+        assert_eq!(of_channel(&config), None, "no test runs under systemd");
+        config.data = Some("chosen".into());
+        assert_eq!(of_channel(&config), Some("chosen".into()));
+        config.database.url = DatabaseConfig::FILE.into();
+        assert_eq!(of_channel(&config), Some("chosen".into()));
     }
 
     #[cfg(windows)]

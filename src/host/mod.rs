@@ -1,7 +1,9 @@
 //! The server as a program: its command line, its log, who starts and stops it, how it ends.
 
 mod args;
+mod audit;
 mod console;
+mod ctl;
 mod database;
 mod db;
 mod exit;
@@ -41,7 +43,9 @@ pub fn main() -> ExitCode {
             Command::Health(args) => done(health::check(&args, &settings).map(|line| println!("{line}"))),
             Command::User(args) => done(alone(user::run(&args, &settings))),
             Command::Invite(args) => done(alone(invite::run(&args, &settings))),
+            Command::Audit(args) => done(alone(audit::run(&args, &settings))),
             Command::Db(args) => done(alone(db::run(&args, &settings))),
+            Command::Ctl(args) => done(alone(ctl::run(&args, &settings))),
             #[cfg(windows)]
             Command::Service(args) => done(service::manage(&args, &settings)),
         },

@@ -4,12 +4,13 @@ use std::{convert::Infallible, future, io, net::SocketAddr, time::Duration};
 
 use tokio::{net::TcpListener, task::JoinHandle, time};
 
-use super::{database, exit::Failure, first_admin};
+use super::{ctl::Channel, database, exit::Failure, first_admin};
 use crate::{
     config::{Config, Registration},
     net::bind,
     platform,
     server::Server,
+    session::Recalled,
     stop::StopReason,
     store::Store,
 };
@@ -70,6 +71,7 @@ async fn serve<H: Host>(config: &Config, host: impl FnOnce(&Config) -> io::Resul
         (started, _) => started?,
     };
     let flush = store.clone().map(flush_logins);
+    let channel = Channel::open(config, server.operator());
     tracing::info!(
         event = "started",
         version = env!("CARGO_PKG_VERSION"),
@@ -78,11 +80,15 @@ async fn serve<H: Host>(config: &Config, host: impl FnOnce(&Config) -> io::Resul
         descriptors,
         database = place.map_or_else(|| "none".into(), |place| place.to_string()),
         guests = server.takes_guests(),
+        ctl = channel.as_ref().map_or("none", Channel::address),
         registration = server.accounts().map(|accounts| tracing::field::debug(accounts.registration())),
         "listening"
     );
     host.ready(server.addresses());
-    let reason = host.asked_to_stop().await;
+    let reason = tokio::select! {
+        reason = host.asked_to_stop() => reason,
+        () = server.operator().told_to_stop() => StopReason::Terminate,
+    };
     host.stopping(reason);
     let stopped = async {
         server.stop(reason).await;
@@ -91,6 +97,10 @@ async fn serve<H: Host>(config: &Config, host: impl FnOnce(&Config) -> io::Resul
         }
         if let Some(store) = store {
             database::close(&store).await;
+        }
+        // Last: whoever asked for the stop waits for this.
+        if let Some(channel) = channel {
+            channel.close().await;
         }
     };
     tokio::select! {
@@ -109,7 +119,11 @@ async fn start(config: &Config, store: Option<Store>, host: &mut impl Host) -> R
         host.first_admin(&line)
             .map_err(|error| Failure::running("the first admin's invite cannot be told", error))?;
     }
-    Server::start(config, listeners, store)
+    let recalled = match store {
+        Some(store) => Some(Recalled::from(store, super::now_ms()).await?),
+        None => None,
+    };
+    Server::start(config, listeners, recalled)
         .map_err(|error| Failure::running("the server does not start", error))
 }
 

@@ -33,6 +33,12 @@ pub enum Refused {
     /// The address connects too often: not worth an answer.
     #[error("too many new connections from this address")]
     Flood,
+    /// Nobody is let in from there.
+    #[error("the address is banned")]
+    Banned,
+    /// Nobody else is let in.
+    #[error("the server is draining")]
+    Draining,
 }
 
 /// Counts connections, and takes them back when their [`Ticket`]s are dropped.

@@ -32,8 +32,8 @@ impl Conduct {
             *self = Self::new(now);
         }
         self.score += match code {
-            // A newer client may ask for what this server does not know yet.
-            ErrorCode::UnknownType => 0,
+            // A newer client may ask for what this server does not know yet, and a person may mistype a room's name.
+            ErrorCode::UnknownType | ErrorCode::RoomNameInvalid => 0,
             ErrorCode::MalformedBody | ErrorCode::TrailingBytes => PROTOCOL_COST,
             _ => REQUEST_COST,
         };

@@ -4,8 +4,8 @@
 use std::{net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use chat_proto::{
-    Answer, ChangePassword, ClientPacket, Credential, ErrorCode, Frame, FrameError, Ping, PingPayload,
-    Refusal, RequestId, ServerPacket, kind,
+    Answer, ClientPacket, ErrorCode, Frame, FrameError, Ping, PingPayload, Refusal, RequestId, ServerPacket,
+    kind,
 };
 use tokio::{
     io::AsyncRead,
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     room::{Command, Inbox, Slot},
-    session::{Next, Session, TokenBucket},
+    session::{Next, Session, Slow, TokenBucket},
 };
 
 /// The fan-out outlives every reader; if it does not, the server is coming down around us.
@@ -46,10 +46,12 @@ enum Waiting {
     Slot(Asked),
     /// Room in the inbox, for this.
     Inbox(Command),
-    /// A password to be hashed.
-    Password(Box<(Slot, ChangePassword<Credential>)>),
+    /// A hash, or the database.
+    Slow(Box<(Slot, Slow)>),
     /// All that was asked before to be answered, and then to answer this logout.
     Settled(RequestId),
+    /// The end, which the writer brings: nothing more is done.
+    Gone,
 }
 
 /// Where one session's requests are taken.
@@ -145,6 +147,9 @@ impl<R: AsyncRead + Unpin> Desk<R> {
         let now = Instant::now();
         self.heard = now;
         self.pinged = false;
+        if self.session.subscriber().is_gone() {
+            return Step::Waiting(Waiting::Gone);
+        }
         let asked = self.judge(frame, now);
         match self.session.subscriber().try_slot() {
             Some(slot) => self.serve_asked(slot, asked, inbox),
@@ -160,8 +165,11 @@ impl<R: AsyncRead + Unpin> Desk<R> {
             Ok(packet) => packet.request().1,
             Err(refused) => refused.id,
         };
-        let bucket =
-            if matches!(kind, kind::BROADCAST | kind::WHISPER) { &mut self.chat } else { &mut self.other };
+        let bucket = if matches!(kind, kind::BROADCAST | kind::ROOM_CHAT | kind::WHISPER) {
+            &mut self.chat
+        } else {
+            &mut self.other
+        };
         if let Err(wait) = bucket.take(now) {
             // Rounded up: who waits this long is not refused again.
             let retry_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).saturating_add(1);
@@ -185,17 +193,19 @@ impl<R: AsyncRead + Unpin> Desk<R> {
             }
         };
         let (kind, id) = packet.request();
-        match self.session.dispatch(slot, packet, (self.shared.clock)()) {
+        match self.session.dispatch(slot, packet, &self.shared.doorkeeper, (self.shared.clock)()) {
             Next::Done => Step::Served(Ok(())),
             Next::Ask(command) => match inbox.try_send(command) {
                 Ok(()) => Step::Served(Ok(())),
                 Err(TrySendError::Full(command)) => Step::Waiting(Waiting::Inbox(command)),
                 Err(TrySendError::Closed(_)) => Step::Served(Err(INBOX_CLOSED)),
             },
-            Next::ChangePassword(slot, request) => {
-                Step::Waiting(Waiting::Password(Box::new((slot, request))))
-            }
+            Next::Wait(slot, request) => Step::Waiting(Waiting::Slow(Box::new((slot, request)))),
             Next::Refused(code) => Step::Served(self.count(code)),
+            Next::Excused(code) => {
+                self.shared.metrics.reject(code);
+                Step::Served(Ok(()))
+            }
             Next::NotNow(slot, code) => Step::Served(self.refuse(slot, kind, id, Refusal::new(code))),
             Next::LogOut(id) => Step::Waiting(Waiting::Settled(id)),
         }
@@ -205,6 +215,7 @@ impl<R: AsyncRead + Unpin> Desk<R> {
     async fn wait(&mut self, mut waiting: Waiting, inbox: &Inbox) -> Result<(), End> {
         loop {
             let step = match waiting {
+                Waiting::Gone => return std::future::pending().await,
                 Waiting::Slot(asked) => {
                     let slot = self.session.subscriber().slot().await;
                     self.serve_asked(slot, asked, inbox)
@@ -212,9 +223,9 @@ impl<R: AsyncRead + Unpin> Desk<R> {
                 Waiting::Inbox(command) => {
                     return inbox.send(command).await.map_err(|_| INBOX_CLOSED);
                 }
-                Waiting::Password(asked) => {
+                Waiting::Slow(asked) => {
                     let (slot, request) = *asked;
-                    return self.change_password(slot, request).await;
+                    return self.serve_slow(slot, request, inbox).await;
                 }
                 Waiting::Settled(id) => {
                     let subscriber = self.session.subscriber();
@@ -231,11 +242,35 @@ impl<R: AsyncRead + Unpin> Desk<R> {
         }
     }
 
-    async fn change_password(&mut self, slot: Slot, request: ChangePassword<Credential>) -> Result<(), End> {
+    async fn serve_slow(&mut self, slot: Slot, request: Slow, inbox: &Inbox) -> Result<(), End> {
         let (doorkeeper, subscriber) = (&self.shared.doorkeeper, self.session.subscriber());
-        let outcome = doorkeeper.change_password(subscriber, &request, self.from).await;
-        slot.answer(&ServerPacket::ChangePasswordAnswer(Answer { id: request.id, outcome }));
-        match outcome.err().and_then(|refusal| refusal.code.error()) {
+        // Only guessing at a password is held against anybody.
+        let excused = !matches!(request, Slow::ChangePassword(_));
+        let (packet, refusal) = match request {
+            Slow::ChangePassword(request) => {
+                let outcome = doorkeeper.change_password(subscriber, &request, self.from).await;
+                (ServerPacket::ChangePasswordAnswer(Answer { id: request.id, outcome }), outcome.err())
+            }
+            Slow::Moderate(request) => {
+                let outcome = doorkeeper.moderate(subscriber, &request, inbox, (self.shared.clock)()).await;
+                (ServerPacket::ModerateAnswer(Answer { id: request.id, outcome }), outcome.err())
+            }
+            Slow::Ignore(account, request) => {
+                let outcome = doorkeeper.ignore(account, &request).await;
+                (ServerPacket::IgnoreAnswer(Answer { id: request.id, outcome }), outcome.err())
+            }
+            Slow::Freeze(request) => {
+                let by = (subscriber.name().as_str(), subscriber.role());
+                let outcome = doorkeeper.freeze(request.on == 1, by, (self.shared.clock)()).await;
+                (ServerPacket::FreezeRegistrationAnswer(Answer { id: request.id, outcome }), outcome.err())
+            }
+        };
+        slot.answer(&packet);
+        match refusal.and_then(|refusal| refusal.code.error()) {
+            Some(code) if excused => {
+                self.shared.metrics.reject(code);
+                Ok(())
+            }
             Some(code) => self.count(code),
             None => Ok(()),
         }

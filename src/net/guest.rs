@@ -112,7 +112,8 @@ impl<S: Transport> Guest<S> {
             (None, Ok(ClientPacket::Hello(hello))) => self.greet(hello).await?,
             (None, Ok(ClientPacket::Login(login))) => {
                 let from = self.about.peer.ip();
-                match self.shared.doorkeeper.log_in(login, from, inbox).await {
+                let now = (self.shared.clock)();
+                match self.shared.doorkeeper.log_in(login, from, inbox, now).await {
                     Ok(session) => return Ok(Some(session)),
                     Err(refusal) => self.refuse(kind, id, refusal).await?,
                 }
@@ -142,9 +143,8 @@ impl<S: Transport> Guest<S> {
             kind::HELLO if !self.greeted => None,
             _ if !self.greeted => Some(ErrorCode::InvalidState),
             kind::HELLO => Some(ErrorCode::InvalidState),
-            kind::LOGOUT | kind::CHANGE_PASSWORD | kind::BROADCAST | kind::WHISPER | kind::WHO => {
-                Some(ErrorCode::NotAuthenticated)
-            }
+            kind::REGISTER | kind::LOGIN => None,
+            kind if ClientPacket::is_request(kind) => Some(ErrorCode::NotAuthenticated),
             _ => None,
         }
     }
@@ -194,7 +194,7 @@ impl<S: Transport> Guest<S> {
 fn forgives(code: ErrorCode) -> bool {
     match code {
         ErrorCode::UnknownType | ErrorCode::NotAuthenticated => true,
-        ErrorCode::ShuttingDown => false,
+        ErrorCode::ShuttingDown | ErrorCode::Banned => false,
         code => code as u16 >= 1200,
     }
 }

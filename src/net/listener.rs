@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{SocketAddr, SocketAddrV6},
+    net::{IpAddr, SocketAddr, SocketAddrV6},
     sync::Arc,
     time::Duration,
 };
@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use super::{Admission, admission::Refused, connection::serve, farewell::goodbye, shared::Shared};
+use super::{Admission, Refused, Ticket, connection::serve, farewell::goodbye, shared::Shared};
 use crate::{platform, room::Inbox};
 
 /// Connections the kernel holds before they are accepted.
@@ -57,7 +57,7 @@ pub async fn listen(
             Ok((socket, peer)) => {
                 back_off = BACK_OFF_MIN;
                 shared.metrics.accepted.add(1);
-                match admission.admit(peer.ip(), Instant::now()) {
+                match admit(peer.ip(), &admission, &shared) {
                     Ok(ticket) => {
                         // What is written is written whole; waiting for more would only delay it.
                         let _ = socket.set_nodelay(true);
@@ -78,11 +78,22 @@ pub async fn listen(
     }
 }
 
+/// Lets a connection in, or says why not.
+pub fn admit(from: IpAddr, admission: &Arc<Admission>, shared: &Shared) -> Result<Ticket, Refused> {
+    shared.doorkeeper.admit(from, (shared.clock)()).map_err(|code| match code {
+        ErrorCode::Banned => Refused::Banned,
+        _ => Refused::Draining,
+    })?;
+    admission.admit(from, Instant::now())
+}
+
 /// Says why in one try, if an answer is worth it. The socket closes when the caller drops it.
 fn turn_away(socket: &TcpStream, peer: SocketAddr, refused: Refused, shared: &Shared) {
     let code = match refused {
         Refused::Full => ErrorCode::ServerFull,
         Refused::Crowded | Refused::Flood => ErrorCode::TooManyFromAddress,
+        Refused::Banned => ErrorCode::Banned,
+        Refused::Draining => ErrorCode::ShuttingDown,
     };
     shared.metrics.reject(code);
     tracing::debug!(event = "turned_away", %peer, reason = %refused, "turned away");

@@ -25,7 +25,7 @@ mod writer;
 pub use admission::{Admission, Refused, Ticket};
 pub use connection::serve;
 pub use end::End;
-pub use listener::{bind, listen};
+pub use listener::{admit, bind, listen};
 pub use outbound::Outbound;
 pub use shared::Shared;
 pub use transport::Transport;

@@ -5,7 +5,9 @@ use std::{collections::VecDeque, io::IoSlice, sync::Arc};
 use bytes::{Buf, Bytes};
 use chat_proto::{ErrorCode, LeaveReason, Missed, ServerPacket};
 
-use crate::room::{Attachment, CONTROL_BIT, Control, Log, MAILBOX_BIT, Membership, Read, Subscriber};
+use crate::room::{
+    Attachment, CONTROL_BIT, Control, Hearing, Ignored, Log, MAILBOX_BIT, Membership, Read, Subscriber,
+};
 
 /// Bytes gathered for one write: slices of the logs, not copies. At 64 KiB a hall that is talked to at full speed
 /// costs a third more for each line; more than this would let one fast conversation hold the others up.
@@ -38,6 +40,8 @@ pub struct Outbound {
     /// Nothing more is gathered: the connection ends with this.
     closed: Option<(ErrorCode, LeaveReason)>,
     missed: u64,
+    /// Whom the session ignores, if anybody.
+    ignored: Option<Box<Ignored>>,
 }
 
 struct Cursor {
@@ -61,6 +65,7 @@ impl Outbound {
             detaching: None,
             closed: None,
             missed: 0,
+            ignored: None,
             subscriber,
         }
     }
@@ -142,7 +147,15 @@ impl Outbound {
                 }
                 Some(Control::Packets(packets)) => self.pieces.push_back(packets.freeze()),
                 Some(Control::Attach(attachment)) => self.attach(attachment),
-                Some(Control::Detach { bit }) => self.detaching = Some(bit),
+                Some(Control::Detach { bit }) => {
+                    if bit == MAILBOX_BIT {
+                        self.attach_mailbox();
+                    }
+                    self.detaching = Some(bit);
+                }
+                Some(Control::Ignore(ignored)) => {
+                    self.ignored = (!ignored.is_empty()).then(|| Box::new(ignored));
+                }
                 Some(Control::Close(code, reason)) => {
                     self.closed = Some((code, reason));
                     self.ready = 0;
@@ -170,7 +183,8 @@ impl Outbound {
     fn gather_log(&mut self, index: usize, share: usize) {
         let Cursor { bit, log, member, seq } = &mut self.cursors[index];
         let room = (share, GATHER_SLICES.saturating_sub(self.pieces.len()).max(1));
-        let (to, more) = match log.read(*seq, self.subscriber.id(), member, room, &mut self.pieces) {
+        let mut hearing = Hearing { session: self.subscriber.id(), ignored: self.ignored.as_deref_mut() };
+        let (to, more) = match log.read(*seq, &mut hearing, member, room, &mut self.pieces) {
             Read::Lines { cursor, more, .. } => (cursor, more),
             Read::Missed { from, to } => {
                 let (conversation, epoch) = (log.conversation(), log.epoch());
@@ -252,14 +266,14 @@ mod tests {
     use super::*;
     use crate::{
         config::Bounds,
-        room::{Hub, LOBBY_BIT, Mailbox, Pace, SessionId},
+        room::{Charter, Hub, LOBBY_BIT, Mailbox, Pace, SessionId},
     };
 
     const ROOM: Bounds = Bounds { lines: 64, bytes: 1 << 20 };
 
     fn lobby() -> Hub {
         let mut hub = Hub::new(0);
-        hub.open(Log::new(LOBBY, 7, ROOM), Pace::new(|| {}));
+        hub.open(Log::new(LOBBY, 7, ROOM), Pace::new(|| {}), Charter::lobby());
         hub
     }
 

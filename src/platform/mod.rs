@@ -6,6 +6,6 @@ mod unix;
 mod windows;
 
 #[cfg(unix)]
-pub use unix::{own_the_address, raise_descriptor_limit};
+pub use unix::{memory_bytes, own_the_address, raise_descriptor_limit};
 #[cfg(windows)]
-pub use windows::{EventKind, EventSource, own_the_address, raise_descriptor_limit};
+pub use windows::{EventKind, EventSource, memory_bytes, own_the_address, raise_descriptor_limit};

@@ -21,3 +21,12 @@ pub fn raise_descriptor_limit() -> Option<u64> {
     let _ = setrlimit(Resource::Nofile, limit);
     getrlimit(Resource::Nofile).current
 }
+
+/// Bytes of this process that are in memory; `None` where no `/proc` tells it.
+#[must_use]
+pub fn memory_bytes() -> Option<u64> {
+    // The second number is the resident set, in pages: proc_pid_statm(5).
+    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split(' ').nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}

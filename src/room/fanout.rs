@@ -1,4 +1,4 @@
-//! The fan-out task: it owns the hub, takes what sessions ask of it, and never waits for a session.
+//! The fan-out task: it owns the conversations, takes what sessions ask of it, and never waits for a session.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -7,19 +7,25 @@ use std::{
 };
 
 use chat_proto::{
-    Answer, ErrorCode, LOBBY, LeaveReason, List, MAILBOX, Presence, Refusal, RequestId, ServerPacket, Text,
-    Welcome, Who, kind,
+    Answer, ErrorCode, List, MAILBOX, NameKey, Presence, Receipt, Refusal, RequestId, ServerPacket, Welcome,
+    kind,
 };
 use tokio::{
     sync::{Notify, mpsc},
     time::{Instant, sleep_until},
 };
 
-use super::{Control, Hub, LOBBY_BIT, Log, Pace, SessionId, Slot};
-use crate::metrics::Metrics;
+use super::{Command, Control, Directory, Entry, Hub, Log, SessionId, Slot, Subscriber};
+use crate::{config::RoomsConfig, metrics::Metrics};
 
 /// The way in to the fan-out task. Bounded; full, it stops whoever asks, and so the asker's socket.
 pub type Inbox = mpsc::Sender<Command>;
+
+/// The way to whoever stores what has to outlive the process. Bounded; full, what would have to be stored is refused.
+pub type Ledger = mpsc::Sender<Entry>;
+
+/// Who has a name: their session; else whether the name is offline or unknown.
+pub type Find = Box<dyn Fn(&NameKey) -> Result<Arc<Subscriber>, ErrorCode> + Send>;
 
 /// Commands taken in one turn. A speaker with few lines is served in the same turn as three with all their
 /// slots in use.
@@ -39,70 +45,19 @@ pub const PARKED_COMMANDS_MAX: usize = 8_192;
 /// When a speaker refused for [`PARKED_COMMANDS_MAX`] may try again, in milliseconds.
 const PARKED_RETRY_MS: u32 = 1_000;
 
-/// What the fan-out task is asked to do.
-pub enum Command {
-    /// A session that has just logged in comes into the lobby; it is answered with its welcome.
-    Enter {
-        /// For the welcome.
-        slot: Slot,
-        /// The login.
-        request: RequestId,
-    },
-    /// A session says something to a room it is in.
-    Say {
-        /// For the receipt.
-        slot: Slot,
-        /// The broadcast.
-        request: RequestId,
-        /// The room.
-        conversation: u64,
-        /// What is said.
-        text: Text,
-    },
-    /// A session asks who is in a room.
-    Who {
-        /// For the page.
-        slot: Slot,
-        /// The question.
-        request: Who,
-    },
-    /// The operator says something to a room.
-    Announce {
-        /// The room.
-        conversation: u64,
-        /// What is said.
-        text: Text,
-    },
-    /// A session has ended: it leaves every room.
-    Depart {
-        /// Which.
-        session: SessionId,
-        /// Why.
-        reason: LeaveReason,
-    },
-}
-
-impl Command {
-    /// The room in whose order the command has a place.
-    fn ordered_in(&self) -> u64 {
-        match self {
-            Self::Enter { .. } | Self::Depart { .. } => LOBBY,
-            Self::Say { conversation, .. } | Self::Announce { conversation, .. } => *conversation,
-            // Or the question right behind a login would come before it, from nobody.
-            Self::Who { request, .. } => request.conversation,
-        }
-    }
-}
-
-/// The hub with the state of its pacing around it.
+/// The conversations with the state of their pacing around them.
 pub struct FanOut {
-    hub: Hub,
+    pub(super) directory: Directory,
     /// Milliseconds since 1970 UTC.
-    clock: fn() -> u64,
+    pub(super) clock: fn() -> u64,
     /// A member has passed the line its room waits for.
     progress: Arc<Notify>,
-    metrics: Arc<Metrics>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) ledger: Option<Ledger>,
+    pub(super) find: Find,
     parked: HashMap<u64, Parked>,
+    /// Where what a session has asked waits, and how much of it: what it asks next waits behind.
+    waiting: HashMap<SessionId, (u64, usize)>,
 }
 
 /// What waits while its room waits for its members.
@@ -111,15 +66,45 @@ struct Parked {
     commands: VecDeque<Command>,
 }
 
+/// What comes next of what waits for a room.
+enum Unparked {
+    Next(Command),
+    /// It is about another room, which waits too.
+    Blocked,
+    Nothing,
+}
+
 impl FanOut {
-    /// A fan-out with a lobby, empty.
+    /// A fan-out with a lobby, empty, and no rooms.
     #[must_use]
-    pub fn new(notice_members: u32, lobby: Log, clock: fn() -> u64, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        notice_members: u32,
+        lobby: Log,
+        rooms: RoomsConfig,
+        clock: fn() -> u64,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         let progress = Arc::new(Notify::new());
-        let mut hub = Hub::new(notice_members);
         let told = Arc::clone(&progress);
-        hub.open(lobby, Pace::new(move || told.notify_one()));
-        Self { hub, clock, progress, metrics, parked: HashMap::new() }
+        let directory = Directory::new(notice_members, lobby, rooms, move || told.notify_one());
+        let (parked, waiting) = (HashMap::new(), HashMap::new());
+        let find: Find = Box::new(|_| Err(ErrorCode::UserNotFound));
+        Self { directory, clock, progress, metrics, ledger: None, find, parked, waiting }
+    }
+
+    /// Finds by this whom an act is about. Else nobody is found.
+    pub fn set_find(&mut self, find: Find) {
+        self.find = find;
+    }
+
+    /// Has what outlives the process stored, before it is answered.
+    pub fn set_ledger(&mut self, ledger: Ledger) {
+        self.ledger = Some(ledger);
+    }
+
+    /// The rooms, to restore those that were stored.
+    pub fn directory_mut(&mut self) -> &mut Directory {
+        &mut self.directory
     }
 
     /// Serves the inbox until nobody can send to it any more, and then what is left in it.
@@ -153,7 +138,7 @@ impl FanOut {
                 self.apply(command);
             }
         }
-        self.hub.publish();
+        self.hub().publish();
     }
 
     /// Waits for something to do; false when there will be nothing more.
@@ -173,23 +158,74 @@ impl FanOut {
         self.parked.values().map(|parked| parked.until).min()
     }
 
-    /// Applies a command, or parks it behind its room's readers.
+    /// Applies a command, or parks it: behind its room's readers, or behind what the same session has asked before.
     fn take(&mut self, command: Command) {
-        let Some(parked) = self.parked.get_mut(&command.ordered_in()) else { return self.apply(command) };
+        if self.parked.is_empty() {
+            return self.apply(command);
+        }
+        let behind = command.session().and_then(|session| self.waiting.get(&session)).map(|(room, _)| *room);
+        match behind.or(command.ordered_in()).filter(|room| self.parked.contains_key(room)) {
+            Some(room) => self.park(room, command),
+            None => self.apply(command),
+        }
+    }
+
+    fn park(&mut self, room: u64, command: Command) {
+        let commands = &mut self.parked.get_mut(&room).expect("it waits").commands;
         match command {
-            Command::Say { slot, request, .. } if parked.commands.len() >= PARKED_COMMANDS_MAX => {
+            Command::Say { slot, kind, request, .. } if commands.len() >= PARKED_COMMANDS_MAX => {
                 self.metrics.reject(ErrorCode::Overloaded);
                 let refusal = Refusal { code: ErrorCode::Overloaded.into(), retry_ms: PARKED_RETRY_MS };
-                slot.refuse(kind::BROADCAST, Some(request), refusal);
+                slot.refuse(kind, Some(request), refusal);
             }
-            command => parked.commands.push_back(command),
+            command => {
+                if let Some(session) = command.session() {
+                    self.waiting.entry(session).or_insert((room, 0)).1 += 1;
+                }
+                commands.push_back(command);
+            }
         }
+    }
+
+    /// The next of what waits for a room.
+    fn unpark(&mut self, room: u64) -> Unparked {
+        let parked = self.parked.get_mut(&room);
+        let Some(command) = parked.and_then(|parked| parked.commands.pop_front()) else {
+            return Unparked::Nothing;
+        };
+        // It may be for another room, and wait here because its session's last request did.
+        let other = command.ordered_in().filter(|other| *other != room);
+        if let Some(until) = other.and_then(|other| self.waits_until(other)) {
+            let parked = self.parked.get_mut(&room).expect("it waits");
+            parked.commands.push_front(command);
+            parked.until = until;
+            return Unparked::Blocked;
+        }
+        if let Some(session) = command.session()
+            && let Some((_, count)) = self.waiting.get_mut(&session)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.waiting.remove(&session);
+            }
+        }
+        Unparked::Next(command)
+    }
+
+    /// Until when a room waits for its members, if it still does.
+    fn waits_until(&mut self, room: u64) -> Option<Instant> {
+        let until = self.parked.get(&room)?.until;
+        (Instant::now() < until && self.hub().is_ahead(room)).then_some(until)
+    }
+
+    fn hub(&mut self) -> &mut Hub {
+        self.directory.hub_mut()
     }
 
     /// Makes what was said readable. A room that got too far ahead of its readers waits from here on.
     fn publish(&mut self) {
-        for room in self.hub.publish() {
-            if self.hub.is_ahead(room) {
+        for room in self.hub().publish() {
+            if self.hub().is_ahead(room) {
                 let until = Instant::now() + PATIENCE;
                 self.parked
                     .entry(room)
@@ -209,23 +245,27 @@ impl FanOut {
 
     fn resume(&mut self, room: u64) {
         let Some(parked) = self.parked.get(&room) else { return };
-        if self.hub.is_ahead(room) {
-            if Instant::now() < parked.until {
+        let until = parked.until;
+        if self.hub().is_ahead(room) {
+            if Instant::now() < until {
                 return;
             }
-            self.hub.leave_behind(room);
+            self.hub().leave_behind(room);
         }
         for _ in 0..BATCH {
-            let next = self.parked.get_mut(&room).and_then(|parked| parked.commands.pop_front());
-            let Some(command) = next else { break };
-            self.apply(command);
+            match self.unpark(room) {
+                Unparked::Next(command) => self.apply(command),
+                Unparked::Nothing => break,
+                // The other room's readers tell when they have passed its line, as this one's do.
+                Unparked::Blocked => return self.publish(),
+            }
             // It published, because there was much: the rest waits again.
-            if self.hub.is_ahead(room) {
+            if self.hub().is_ahead(room) {
                 return;
             }
         }
         self.publish();
-        if self.hub.is_ahead(room) {
+        if self.hub().is_ahead(room) {
             return;
         }
         if self.parked.get(&room).is_some_and(|parked| parked.commands.is_empty()) {
@@ -240,30 +280,39 @@ impl FanOut {
         let now = (self.clock)();
         match command {
             Command::Enter { slot, request } => self.enter(slot, request, now),
-            Command::Say { slot, request, conversation, text } => {
-                let said = self.hub.say(conversation, slot.subscriber().id(), &text, now);
-                slot.answer(&ServerPacket::BroadcastAnswer(self.answer(request, said)));
-                if self.hub.has_much(conversation) {
+            Command::Say { slot, kind, request, conversation, text } => {
+                let said = self.directory.say(conversation, slot.subscriber(), &text, now);
+                let answer = self.answer(request, said);
+                slot.answer(&receipt(kind, answer));
+                if self.hub().has_much(conversation) {
                     self.publish();
                 }
             }
             Command::Who { slot, request } => {
                 let page =
-                    self.hub.who(request.conversation, slot.subscriber().id(), request.after, request.limit);
-                slot.answer(&ServerPacket::WhoAnswer(self.answer(request.id, page)));
+                    self.directory.who(request.conversation, slot.subscriber(), request.after, request.limit);
+                slot.answer(&ServerPacket::WhoAnswer(self.answer(request.id, page.map_err(Refusal::new))));
             }
-            Command::Announce { conversation, text } => {
-                // A room that is gone has nobody to tell.
-                let _ = self.hub.announce(conversation, &text, now);
+            Command::Room(command) => self.serve_room(*command, now),
+            Command::Announce { text } => self.directory.announce(&text, now),
+            Command::Expel { session, code, reason, by, words } => {
+                self.directory.expel(&session, (code, reason), (&by, &words), now);
             }
-            Command::Depart { session, reason } => self.hub.depart(session, reason, now),
+            Command::Admit { slot, request, conversation } => self.admit(slot, request, conversation, now),
+            Command::Unstored { conversation } => self.directory.note_unstored(conversation),
+            Command::Withdraw { conversation } => self.directory.end_room(conversation, "", now),
+            Command::Survey(survey) => self.directory.survey(survey),
+            Command::Depart { session, reason } => self.directory.depart(session, reason, now),
         }
     }
 
     fn enter(&mut self, slot: Slot, request: RequestId, now: u64) {
         let subscriber = Arc::clone(slot.subscriber());
-        let joined = self.hub.join(LOBBY, &subscriber, LOBBY_BIT, now);
-        let (lobby, attachment) = joined.expect("there is a lobby, and a new session is not in it");
+        if subscriber.is_gone() {
+            // Put out before they were in.
+            return;
+        }
+        let (lobby, attachment) = self.directory.enter_lobby(&subscriber, now);
         let mailbox = Presence { conversation: MAILBOX, epoch: subscriber.mailbox().epoch(), seq: 0 };
         let welcome = Welcome {
             session: subscriber.id().0,
@@ -279,10 +328,21 @@ impl FanOut {
         subscriber.tell(Control::Attach(attachment));
     }
 
-    fn answer<T>(&self, id: RequestId, outcome: Result<T, ErrorCode>) -> Answer<T> {
-        if let Err(code) = outcome {
+    /// An answer, counted if it is a refusal.
+    pub(super) fn answer<T>(&self, id: RequestId, outcome: Result<T, Refusal>) -> Answer<T> {
+        if let Err(code) = outcome.as_ref().map_err(|refusal| refusal.code)
+            && let Some(code) = code.error()
+        {
             self.metrics.reject(code);
         }
-        Answer { id, outcome: outcome.map_err(Refusal::new) }
+        Answer { id, outcome }
+    }
+}
+
+/// The answer to a line, by the type of the request.
+fn receipt(kind: u16, answer: Answer<Receipt>) -> ServerPacket {
+    match kind {
+        kind::ROOM_CHAT => ServerPacket::RoomChatAnswer(answer),
+        _ => ServerPacket::BroadcastAnswer(answer),
     }
 }

@@ -7,7 +7,7 @@ use chat_proto::LineHead;
 use parking_lot::RwLock;
 use thiserror::Error;
 
-use super::{Membership, SessionId};
+use super::{Hearing, Membership, SessionId};
 use crate::config::Bounds;
 
 /// Bytes that a line said alone may be expected to have; a longer one allocates for itself.
@@ -84,7 +84,7 @@ pub struct Draft {
 /// What a read found.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Read {
-    /// Lines were taken, or passed over as one's own, up to `cursor`; `more` are readable.
+    /// Lines were taken, or passed over, up to `cursor`; `more` are readable.
     Lines {
         /// The last line taken.
         cursor: u64,
@@ -168,12 +168,12 @@ impl Log {
         self.ring.write().closed = true;
     }
 
-    /// Takes the lines after `cursor` that `member` may read, but its own, as slices onto the end of `out`: at
+    /// Takes the lines after `cursor` that `member` may read, but those the reader passes over, as slices onto the end of `out`: at
     /// most `bytes_max` bytes (or one line, if that is longer) in at most `slices_max` slices.
     pub fn read(
         &self,
         cursor: u64,
-        reader: SessionId,
+        reader: &mut Hearing,
         member: &Membership,
         (bytes_max, slices_max): (usize, usize),
         out: &mut VecDeque<Bytes>,
@@ -249,7 +249,7 @@ impl Ring {
         &self,
         mut cursor: u64,
         last: u64,
-        reader: SessionId,
+        reader: &mut Hearing,
         (bytes_max, slices_max): (usize, usize),
         out: &mut VecDeque<Bytes>,
     ) -> Read {
@@ -260,18 +260,19 @@ impl Ring {
             let end = self.blocks.get(index + 1).map_or(self.head(), |next| next.first - 1).min(last);
             let start = if cursor < block.first { 0 } else { self.mark(cursor).end as usize };
             let rest = start..self.mark(end).end as usize;
-            if block.speakers & speaker_bit(reader) == 0 && taken.bytes + rest.len() <= bytes_max {
+            let own = block.speakers & speaker_bit(reader.session) != 0;
+            if !own && reader.is_plain() && taken.bytes + rest.len() <= bytes_max {
                 // What most readers find of most blocks: all of it is theirs.
                 taken.push(block, rest);
                 (cursor, index) = (end, index + 1);
                 continue;
             }
-            // Neighbouring lines that will be taken as one slice; one's own line ends the run.
+            // Neighbouring lines that will be taken as one slice; one that is passed over ends the run.
             let mut run = start..start;
             while cursor < end {
                 let mark = self.mark(cursor + 1);
                 let line_end = mark.end as usize;
-                let own = mark.sender == Some(reader);
+                let own = reader.passes_over(mark.sender, &block.bytes[run.end..line_end]);
                 let first = taken.bytes + run.len() == 0;
                 let over = !own && !first && taken.bytes + (line_end - run.start) > bytes_max;
                 if own || over {

@@ -20,7 +20,8 @@ enum State {
     /// Nobody has whispered yet, as to most: there is no log.
     Unused,
     Used(Arc<Log>),
-    Closed,
+    /// What was whispered before is still to be read.
+    Closed(Option<Arc<Log>>),
 }
 
 impl Mailbox {
@@ -33,7 +34,7 @@ impl Mailbox {
     /// What the session's writer reads it by, from its beginning; `None` while nobody has whispered.
     #[must_use]
     pub fn attachment(&self) -> Option<Attachment> {
-        let State::Used(log) = &*self.state.lock() else { return None };
+        let (State::Used(log) | State::Closed(Some(log))) = &*self.state.lock() else { return None };
         let member = Membership::new(0, Arc::new(Pace::new(|| {})));
         Some(Attachment { bit: MAILBOX_BIT, log: Arc::clone(log), member: Arc::new(member) })
     }
@@ -60,16 +61,19 @@ impl Mailbox {
 
     /// Takes no more.
     pub fn close(&self) {
-        let state = std::mem::replace(&mut *self.state.lock(), State::Closed);
-        if let State::Used(log) = state {
+        let mut state = self.state.lock();
+        if let State::Used(log) = &*state {
             log.close();
+            *state = State::Closed(Some(Arc::clone(log)));
+        } else if matches!(*state, State::Unused) {
+            *state = State::Closed(None);
         }
     }
 
     fn log(&self) -> Result<Arc<Log>, Closed> {
         let mut state = self.state.lock();
         match &*state {
-            State::Closed => Err(Closed),
+            State::Closed(_) => Err(Closed),
             State::Used(log) => Ok(Arc::clone(log)),
             State::Unused => {
                 let log = Arc::new(Log::new(MAILBOX, self.epoch, self.bounds));

@@ -1,18 +1,22 @@
 //! A session as the room floor knows it: a number, a name, and the ways to reach its writer.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
     fmt,
-    sync::Arc,
+    net::{IpAddr, Ipv6Addr},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     task::{Context, Poll},
 };
 
 use bytes::BytesMut;
-use chat_proto::{ErrorCode, LeaveReason, Refusal, RequestId, Role, ServerPacket, Text, Username};
+use chat_proto::{ErrorCode, LeaveReason, NameKey, Refusal, RequestId, Role, ServerPacket, Text, Username};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::{Closed, Log, Mailbox, Membership, ReadySet};
+use super::{Closed, Ignored, Log, Mailbox, Membership, ReadySet};
 
 /// Requests a session may have unanswered. Full: its reader waits, and so does its socket.
 pub const SLOTS_MAX: u16 = 64;
@@ -21,6 +25,8 @@ pub const SLOTS_MAX: u16 = 64;
 pub const MAILBOX_BIT: u32 = 0;
 /// The ready set's bit for the lobby; further rooms take the bits up to 62.
 pub const LOBBY_BIT: u32 = 1;
+/// Rooms that a session may be in at once, beside the lobby: bits that are left.
+pub const ROOMS_MAX: u16 = 61;
 /// The ready set's bit for the control queue.
 pub const CONTROL_BIT: u32 = 63;
 
@@ -59,6 +65,8 @@ pub enum Control {
         /// Its bit, free again when this has been done.
         bit: u32,
     },
+    /// Pass over what these people say from now on.
+    Ignore(Ignored),
     /// Send nothing more but a goodbye with this code.
     Close(ErrorCode, LeaveReason),
 }
@@ -72,6 +80,16 @@ pub struct Subscriber {
     ready: ReadySet,
     slots: Semaphore,
     control: Mutex<VecDeque<Queued>>,
+    /// Until when a moderator of the server lets them say nothing, in milliseconds since 1970 UTC.
+    muted_until: AtomicU64,
+    away: AtomicBool,
+    /// Put out of the server: what it still asks is not done.
+    gone: AtomicBool,
+    /// Where it comes from. As one kind of address, which takes two words and not three.
+    address: Ipv6Addr,
+    /// When it came, in milliseconds since 1970 UTC.
+    since_ms: u64,
+    ignored: Mutex<Option<Arc<HashMap<NameKey, Username>>>>,
 }
 
 struct Queued {
@@ -98,7 +116,23 @@ impl Subscriber {
             ready: ReadySet::new(),
             slots: Semaphore::new(SLOTS_MAX.into()),
             control: Mutex::new(VecDeque::new()),
+            muted_until: AtomicU64::new(0),
+            away: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
+            address: Ipv6Addr::UNSPECIFIED,
+            since_ms: 0,
+            ignored: Mutex::new(None),
         }
+    }
+
+    /// The session of somebody who comes from this address at this time, in milliseconds since 1970 UTC.
+    #[must_use]
+    pub fn coming_from(self, address: IpAddr, since_ms: u64) -> Self {
+        let address = match address {
+            IpAddr::V4(address) => address.to_ipv6_mapped(),
+            IpAddr::V6(address) => address,
+        };
+        Self { address, since_ms, ..self }
     }
 
     /// Its number.
@@ -117,6 +151,64 @@ impl Subscriber {
     #[must_use]
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    /// Where it comes from; unspecified if nobody said so.
+    #[must_use]
+    pub fn address(&self) -> IpAddr {
+        self.address.to_canonical()
+    }
+
+    /// When it came, in milliseconds since 1970 UTC; 0 if nobody said so.
+    #[must_use]
+    pub fn since_ms(&self) -> u64 {
+        self.since_ms
+    }
+
+    /// Until when it may say nothing to anybody, in milliseconds since 1970 UTC; 0: it may.
+    #[must_use]
+    pub fn muted_until(&self) -> u64 {
+        self.muted_until.load(Ordering::Relaxed)
+    }
+
+    /// Lets it say nothing to anybody until then.
+    pub fn mute_until(&self, end: u64) {
+        self.muted_until.store(end, Ordering::Relaxed);
+    }
+
+    /// Whether somebody is at it, as the wire tells it: 0 here, 1 away.
+    #[must_use]
+    pub fn state(&self) -> u16 {
+        self.away.load(Ordering::Relaxed).into()
+    }
+
+    /// Says whether somebody is at it.
+    pub fn set_away(&self, away: bool) {
+        self.away.store(away, Ordering::Relaxed);
+    }
+
+    /// Does nothing more that it asks: it was put out of the server, or another session has its place.
+    pub fn put_out(&self) {
+        self.gone.store(true, Ordering::Release);
+    }
+
+    /// Whether nothing more is done that it asks.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// Whom it ignores.
+    #[must_use]
+    pub fn ignored(&self) -> Arc<HashMap<NameKey, Username>> {
+        self.ignored.lock().clone().unwrap_or_default()
+    }
+
+    /// Passes over these people's lines and whispers from now on.
+    pub fn ignore(&self, names: HashMap<NameKey, Username>) {
+        let names = Arc::new(names);
+        *self.ignored.lock() = (!names.is_empty()).then(|| Arc::clone(&names));
+        self.tell(Control::Ignore(Ignored::new(names)));
     }
 
     /// Its private log.
@@ -143,8 +235,12 @@ impl Subscriber {
         let _all = self.slots.acquire_many(SLOTS_MAX.into()).await.expect("nobody closes it");
     }
 
-    /// Hands over a whisper.
+    /// Hands over a whisper. Of people who are ignored nothing arrives, and they are not told.
     pub fn whisper(&self, from: SessionId, name: &Username, text: &Text, time_ms: u64) -> Result<(), Closed> {
+        let ignored = self.ignored.lock().clone();
+        if ignored.is_some_and(|names| names.contains_key(&name.key())) {
+            return Ok(());
+        }
         self.mailbox.append(from, name, text, time_ms)?;
         self.ready.mark(MAILBOX_BIT);
         Ok(())

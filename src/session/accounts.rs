@@ -1,14 +1,19 @@
 //! What people do with their accounts: make one, show that it is theirs, change its password.
 
-use std::{net::IpAddr, time::Duration};
+use std::{collections::HashMap, net::IpAddr, time::Duration};
 
-use chat_proto::{ChangePassword, Credential, ErrorCode, Refusal, Register, Registered, Role, Username};
+use chat_proto::{
+    ChangePassword, Credential, ErrorCode, NameKey, Refusal, Register, Registered, Role, Username,
+};
 use tokio::time::Instant;
 
-use super::{Busy, Hasher, NameForms, Password, Throttle, Verdict, hashing::WAIT_MAX};
+use super::{
+    Busy, Hasher, NameForms, Password, Throttle, Verdict, hashing::WAIT_MAX, ledger::person,
+    sanctions::Written,
+};
 use crate::{
     config::{AccountsConfig, Registration},
-    store::{Account, InviteToken, NewAccount, PasswordHash, Store, StoreError},
+    store::{Account, AccountId, InviteToken, NewAccount, PasswordHash, Store, StoreError},
 };
 
 /// The accounts of a server, as its guests and members meet them. Every refusal says when to try again, if that helps.
@@ -34,6 +39,11 @@ impl AccountDesk {
         }
     }
 
+    /// Where they are.
+    pub(super) fn store(&self) -> &Store {
+        &self.store
+    }
+
     /// What hashes.
     #[must_use]
     pub fn hasher(&self) -> &Hasher {
@@ -50,6 +60,14 @@ impl AccountDesk {
     pub async fn is_taken(&self, forms: &NameForms) -> Result<bool, Refusal> {
         let taken = self.store.accounts().is_taken(forms.key.as_str(), forms.skeleton.as_str());
         taken.await.map_err(|error| unavailable(&error))
+    }
+
+    /// What the account of a name may do; a guest, where there is none.
+    pub async fn role_of(&self, key: &NameKey) -> Result<Role, ErrorCode> {
+        let found = self.store.accounts().find(key.as_str()).await;
+        let account =
+            found.map_err(|error| unavailable(&error).code.error().unwrap_or(ErrorCode::Internal))?;
+        Ok(account.map_or(Role::Guest, |account| account.role))
     }
 
     /// The account of a name, if the password shows that it is the peer's. An unknown name, a wrong password and a
@@ -156,6 +174,33 @@ impl AccountDesk {
         })
     }
 
+    /// Whom the owner of an account ignores.
+    pub async fn ignored(&self, account: AccountId) -> Result<HashMap<NameKey, Username>, Refusal> {
+        let stored = self.store.ignores().load(account).await.map_err(|error| unavailable(&error))?;
+        let names = stored.iter().filter_map(|person| Username::parse(&person.shown).ok());
+        Ok(names.map(|name| (name.key(), name)).collect())
+    }
+
+    /// Stores that the owner of an account ignores somebody, or does not any more.
+    pub async fn ignore(&self, account: AccountId, name: &Username, on: bool) -> Result<(), Refusal> {
+        let (ignores, person) = (self.store.ignores(), person(name));
+        let stored =
+            if on { ignores.add(account, &person).await } else { ignores.remove(account, &person.key).await };
+        match stored {
+            // There was nothing to take away, or the account has been deleted.
+            Ok(()) | Err(StoreError::NotFound) => Ok(()),
+            Err(error) => Err(unavailable(&error)),
+        }
+    }
+
+    /// Stores whether nobody may register for now.
+    pub async fn freeze(&self, on: bool, by: (&str, Role), now: u64) -> Result<(), Refusal> {
+        let act = if on { "freeze" } else { "thaw" };
+        let entry = Written { by, act, target: None, seconds: None, reason: "" }.entry(now);
+        let stored = self.store.switches().set_registration_frozen(on, &entry).await;
+        stored.map_err(|error| unavailable(&error))
+    }
+
     /// Sets another password for an account, whose owner shows the one it has.
     pub async fn change_password(
         &self,
@@ -199,7 +244,7 @@ fn busy(_: Busy) -> Refusal {
 }
 
 /// The peer hears one code; the operator, here, what ails the store.
-fn unavailable(error: &StoreError) -> Refusal {
+pub(super) fn unavailable(error: &StoreError) -> Refusal {
     /// After how long the peer may find the store well again, in milliseconds.
     const RETRY_MS: u32 = 5_000;
     tracing::error!(event = "store_failed", %error, "the database does not do what it is asked");

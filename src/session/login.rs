@@ -4,18 +4,20 @@ use std::{
     net::IpAddr,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
 use chat_proto::{
-    ChangePassword, Credential, ErrorCode, Login, Refusal, Register, Registered, Role, Username, way_in,
+    ChangePassword, Credential, ErrorCode, Ignore, Login, Refusal, Register, Registered, Role, Username,
+    way_in,
 };
 
-use super::{AccountDesk, NameForms, NameRules, Session, SessionRegistry};
+use super::{AccountDesk, Bans, NameForms, NameRules, Session, SessionRegistry};
 use crate::{
-    config::{AccountsConfig, Bounds, Registration, SecondLogin},
+    config::{Bounds, Config, Registration, RoomsConfig, SecondLogin},
     room::{Command, Control, Inbox, Mailbox, SessionId, Subscriber},
+    store::AccountId,
 };
 
 /// Decides who comes in.
@@ -28,6 +30,12 @@ pub struct Doorkeeper {
     second_login: SecondLogin,
     next_session: AtomicU64,
     mailbox: Bounds,
+    rooms: RoomsConfig,
+    /// Nobody may register for now.
+    frozen: AtomicBool,
+    /// Nobody else may come in.
+    draining: AtomicBool,
+    bans: Bans,
 }
 
 /// Somebody who may come in.
@@ -35,28 +43,96 @@ struct Known {
     name: Username,
     forms: NameForms,
     role: Role,
+    account: Option<AccountId>,
 }
 
 impl Doorkeeper {
-    /// A doorkeeper who signs people in to `registry`, with mailboxes of the given size. `guests` is what goes where
+    /// A doorkeeper who signs people in to `registry`. `guests` is what goes where
     /// the configuration leaves it open; without accounts everybody is one.
     #[must_use]
     pub fn new(
         registry: Arc<SessionRegistry>,
         accounts: Option<AccountDesk>,
-        config: &AccountsConfig,
+        config: &Config,
         guests: bool,
-        mailbox: Bounds,
+        frozen: bool,
     ) -> Self {
         Self {
             registry,
-            rules: NameRules::new(config.names, &config.reserved),
-            guests: config.guests.unwrap_or(guests) || accounts.is_none(),
+            rules: NameRules::new(config.accounts.names, &config.accounts.reserved),
+            guests: config.accounts.guests.unwrap_or(guests) || accounts.is_none(),
             accounts,
-            second_login: config.second_login,
+            second_login: config.accounts.second_login,
             next_session: AtomicU64::new(1),
-            mailbox,
+            mailbox: config.mailbox,
+            rooms: config.rooms.clone(),
+            frozen: AtomicBool::new(frozen),
+            draining: AtomicBool::new(false),
+            bans: Bans::new(),
         }
+    }
+
+    /// What may be called what.
+    pub(super) fn rules(&self) -> &NameRules {
+        &self.rules
+    }
+
+    /// What goes for rooms.
+    pub(super) fn rooms(&self) -> &RoomsConfig {
+        &self.rooms
+    }
+
+    /// Who is here.
+    pub(super) fn registry(&self) -> &SessionRegistry {
+        &self.registry
+    }
+
+    /// Whether nobody may register for now.
+    #[must_use]
+    pub fn is_frozen(&self) -> bool {
+        self.frozen.load(Ordering::Relaxed)
+    }
+
+    /// Lets nobody register for now, or as configured again: at once, and after a restart too.
+    pub async fn freeze(&self, on: bool, by: (&str, Role), now: u64) -> Result<(), Refusal> {
+        self.frozen.store(on, Ordering::Relaxed);
+        match &self.accounts {
+            Some(accounts) => accounts.freeze(on, by, now).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Stores that the owner of an account ignores somebody, or does not any more.
+    pub async fn ignore(&self, account: AccountId, request: &Ignore<Username>) -> Result<(), Refusal> {
+        match &self.accounts {
+            Some(accounts) => accounts.ignore(account, &request.name, request.on == 1).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Whether nobody else may come in.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    /// Lets nobody else come in, or everybody again. Who is here stays.
+    pub fn drain(&self, on: bool) {
+        self.draining.store(on, Ordering::Relaxed);
+    }
+
+    /// Who is kept out, and who is silent.
+    #[must_use]
+    pub fn bans(&self) -> &Bans {
+        &self.bans
+    }
+
+    /// Whether somebody may connect from this address.
+    pub fn admit(&self, from: IpAddr, now: u64) -> Result<(), ErrorCode> {
+        if self.is_draining() {
+            return Err(ErrorCode::ShuttingDown);
+        }
+        if self.bans.holds_address(from, now) { Err(ErrorCode::Banned) } else { Ok(()) }
     }
 
     /// How people get in, as Hello tells it.
@@ -66,6 +142,7 @@ impl Doorkeeper {
         let accounts = self.accounts.as_ref().map_or(0, |accounts| {
             way_in::PASSWORD
                 | match accounts.registration() {
+                    _ if self.is_frozen() => 0,
                     Registration::Open => way_in::REGISTRATION | way_in::INVITATION,
                     Registration::Invite => way_in::INVITATION,
                     Registration::Closed => 0,
@@ -80,31 +157,48 @@ impl Doorkeeper {
         self.accounts.as_ref()
     }
 
-    /// Signs in, and asks the fan-out to let the session into the lobby; its answer is the login's.
+    /// Signs in, and asks the fan-out to let the session into the lobby; its answer is the login's. `now` is in
+    /// milliseconds since 1970 UTC.
     pub async fn log_in(
         &self,
         login: Login<Username, Credential>,
         from: IpAddr,
         inbox: &Inbox,
+        now: u64,
     ) -> Result<Session, Refusal> {
+        self.admit(from, now).map_err(Refusal::new)?;
         let Login { id: request, name, credential } = login;
         let known = match credential {
             Credential::None => self.guest(name).await?,
             Credential::Password(password) => self.owner(&name, &password, from).await?,
             Credential::Other(_) => return Err(Refusal::new(ErrorCode::AuthFailed)),
         };
+        self.check_bans(&known.forms, from, now)?;
         let shutting_down = || Refusal::new(ErrorCode::ShuttingDown);
         // Before the name is taken, so that nothing is left behind if this is where the peer gives up.
         let departure = inbox.clone().reserve_owned().await.map_err(|_| shutting_down())?;
-        let Known { name, forms, role } = known;
+        let Known { name, forms, role, account } = known;
         let id = SessionId(self.next_session.fetch_add(1, Ordering::Relaxed));
         let mailbox = Mailbox::new(rand::random(), self.mailbox);
-        let subscriber = Arc::new(Subscriber::new(id, name, role, mailbox));
+        let subscriber = Arc::new(Subscriber::new(id, name, role, mailbox).coming_from(from, now));
+        if let (Some(account), Some(accounts)) = (account, &self.accounts) {
+            subscriber.ignore(accounts.ignored(account).await?);
+        }
         self.claim(&forms, &subscriber).map_err(Refusal::new)?;
-        let session = Session::new(forms, subscriber, Arc::clone(&self.registry), departure);
+        let session = Session::new(forms, subscriber, Arc::clone(&self.registry), departure, account);
         let slot = session.subscriber().slot().await;
         inbox.send(Command::Enter { slot, request }).await.map_err(|_| shutting_down())?;
+        // Once more: whoever has been banned meanwhile was looked for before they could be found here.
+        self.check_bans(&session.forms, from, now)?;
+        session.subscriber().mute_until(self.bans.muted_until(&session.forms.key, now));
         Ok(session)
+    }
+
+    fn check_bans(&self, forms: &NameForms, from: IpAddr, now: u64) -> Result<(), Refusal> {
+        if self.bans.holds_name(&forms.key, now) {
+            return Err(Refusal::new(ErrorCode::Banned));
+        }
+        self.admit(from, now).map_err(Refusal::new)
     }
 
     /// Somebody without an account: a name that nobody has, and that looks like nobody's.
@@ -121,7 +215,7 @@ impl Doorkeeper {
             return Err(Refusal::new(ErrorCode::NameTaken));
         }
         let forms = self.rules.judge(&name).map_err(Refusal::new)?;
-        Ok(Known { name, forms, role: Role::Guest })
+        Ok(Known { name, forms, role: Role::Guest, account: None })
     }
 
     async fn owner(&self, name: &Username, password: &[u8], from: IpAddr) -> Result<Known, Refusal> {
@@ -129,7 +223,7 @@ impl Doorkeeper {
         let account = accounts.prove(name, password, from).await?;
         // As it was registered, however it was typed now.
         let name = Username::parse(&account.name).map_err(Refusal::new)?;
-        Ok(Known { forms: NameForms::of(&name), name, role: account.role })
+        Ok(Known { forms: NameForms::of(&name), name, role: account.role, account: Some(account.id) })
     }
 
     fn claim(&self, forms: &NameForms, subscriber: &Arc<Subscriber>) -> Result<(), ErrorCode> {
@@ -137,6 +231,7 @@ impl Doorkeeper {
             return self.registry.claim(forms, subscriber);
         }
         if let Some(before) = self.registry.take_over(forms, subscriber) {
+            before.put_out();
             before.mailbox().close();
             before.tell(Control::Close(ErrorCode::SessionReplaced, chat_proto::LeaveReason::Replaced));
         }
@@ -152,6 +247,12 @@ impl Doorkeeper {
         let Some(accounts) = &self.accounts else {
             return Err(Refusal::new(ErrorCode::RegistrationClosed));
         };
+        if self.is_draining() {
+            return Err(Refusal::new(ErrorCode::ShuttingDown));
+        }
+        if self.is_frozen() {
+            return Err(Refusal::new(ErrorCode::RegistrationClosed));
+        }
         let forms = NameForms::of(&request.name);
         if self.registry.is_taken(&forms) || accounts.is_taken(&forms).await? {
             return Err(Refusal::new(ErrorCode::NameTaken));

@@ -5,18 +5,25 @@ use std::sync::Arc;
 use chat_proto::LeaveReason;
 use tokio::sync::mpsc::OwnedPermit;
 
-use super::{NameForms, SessionRegistry};
-use crate::room::{Command, SessionId, Subscriber};
+use super::{NameForms, SessionRegistry, room_requests::RoomBudget};
+use crate::{
+    room::{Command, SessionId, Subscriber},
+    store::AccountId,
+};
 
 /// A signed-in session. Dropping it, for whatever reason, frees its name, closes its mailbox and takes it out of
 /// every room.
 pub struct Session {
-    forms: NameForms,
+    pub(super) forms: NameForms,
     subscriber: Arc<Subscriber>,
     registry: Arc<SessionRegistry>,
     /// Room in the inbox for the departure, reserved at login: a full inbox leaves no ghost in a room.
     departure: Option<OwnedPermit<Command>>,
     leave_reason: LeaveReason,
+    /// Whose account it is, if anybody's.
+    account: Option<AccountId>,
+    /// What is left of what is slow to come back, once it was needed.
+    pub(super) rooms: Option<Box<RoomBudget>>,
 }
 
 impl Session {
@@ -25,15 +32,22 @@ impl Session {
         subscriber: Arc<Subscriber>,
         registry: Arc<SessionRegistry>,
         departure: OwnedPermit<Command>,
+        account: Option<AccountId>,
     ) -> Self {
         let departure = Some(departure);
-        Self { forms, subscriber, registry, departure, leave_reason: LeaveReason::Lost }
+        Self { forms, subscriber, registry, departure, leave_reason: LeaveReason::Lost, account, rooms: None }
     }
 
     /// Its number.
     #[must_use]
     pub fn id(&self) -> SessionId {
         self.subscriber.id()
+    }
+
+    /// Whose account it is, if anybody's.
+    #[must_use]
+    pub fn account(&self) -> Option<AccountId> {
+        self.account
     }
 
     /// What the others reach it by.

@@ -61,7 +61,7 @@ pub use ignores::{IGNORES_READ_MAX, Ignores};
 pub use invites::{INVITES_MAX, Invite, InviteId, Invites, NewInvite};
 pub use names::{MISFITS_MAX, Misfit};
 pub use place::{DATABASE_FILE, Place};
-pub use room::{NewRoom, PasswordDigest, Room, RoomRole, RoomSanction, RoomSettings, StoredRoom};
+pub use room::{NewRoom, PasswordDigest, Room, RoomChange, RoomRole, RoomSanction, RoomSettings, StoredRoom};
 pub use rooms::Rooms;
 pub use sanction::{FOR_GOOD, Person, Sanction};
 pub use sanctions::{Sanctions, ServerSanction, Subject};

@@ -119,6 +119,26 @@ pub struct RoomSanction {
     pub sanction: Sanction,
 }
 
+/// A change to a room that is stored.
+#[derive(Clone, Debug)]
+pub enum RoomChange {
+    /// It has these settings.
+    Settings(RoomSettings),
+    /// The account whose name has this key may do so much in it; none: no more than others.
+    Role {
+        /// By what the account's name is compared.
+        account_key: String,
+        /// What it may do: a number of the caller's.
+        role: Option<u16>,
+    },
+    /// Somebody's sanction, in place of the one they had. What forbids nothing takes that one away.
+    Sanction(RoomSanction),
+    /// Whether somebody may come in though others may not.
+    Invited(Person, bool),
+    /// It is deleted, and all that is about it, but what the audit log says. Its name is free, its number is not.
+    Gone,
+}
+
 /// A room that is not stored yet, with what there is about it already.
 #[derive(Clone, Debug)]
 pub struct NewRoom {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sqlx::query;
 
 use super::{
-    AuditEntry, NewRoom, Person, Room, RoomSanction, RoomSettings, StoreError, audit,
+    AuditEntry, NewRoom, Person, Room, RoomChange, RoomSanction, RoomSettings, StoreError, audit,
     database::{Database, Question, Transaction},
     number,
     time::stored,
@@ -44,8 +44,7 @@ const UNINVITE: &str = "DELETE FROM room_invited WHERE conversation = $1 AND nam
 
 /// The rooms that persist. Cheap to clone.
 ///
-/// Every change is written together with its entry in the audit log. All but [`create`](Self::create) are
-/// [`StoreError::NotFound`], and write no entry, where there is no such room or nothing to take away.
+/// Every change is written together with its entry in the audit log.
 #[derive(Clone)]
 pub struct Rooms {
     pub(super) database: Arc<Database>,
@@ -60,69 +59,31 @@ impl Rooms {
         transaction.settle(done).await
     }
 
-    /// Gives the room other settings.
-    pub async fn change(
-        &self,
-        conversation: u64,
-        settings: &RoomSettings,
-        entry: &AuditEntry,
-    ) -> Result<(), StoreError> {
-        let question = bind_settings(query(CHANGE).bind(number::stored(conversation)?), settings);
-        audit::change(&self.database, question, entry).await
-    }
-
-    /// Deletes the room and all that is about it, but what the audit log says. Its name is free, its number is not.
-    pub async fn delete(&self, conversation: u64, entry: &AuditEntry) -> Result<(), StoreError> {
-        audit::change(&self.database, query(DELETE).bind(number::stored(conversation)?), entry).await
-    }
-
-    /// Sets what the account whose name has this key may do in the room; none: no more than others.
-    pub async fn set_role(
-        &self,
-        conversation: u64,
-        account_key: &str,
-        role: Option<u16>,
-        entry: &AuditEntry,
-    ) -> Result<(), StoreError> {
-        let conversation = number::stored(conversation)?;
-        let question = match role {
-            Some(role) => set_role(conversation, account_key, role),
-            None => query(TAKE_ROLE).bind(conversation).bind(account_key.to_owned()),
+    /// Stores a room as it is now, whatever was stored of it before. [`StoreError::Taken`] and
+    /// [`StoreError::NotFound`] as of [`create`](Self::create).
+    pub async fn replace(&self, new: &NewRoom, entry: &AuditEntry) -> Result<(), StoreError> {
+        let mut transaction = self.database.begin().await?;
+        let done = match number::stored(new.room.conversation) {
+            Ok(conversation) => match transaction.run(query(DELETE).bind(conversation)).await {
+                Ok(_) => create(&mut transaction, new, entry).await,
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error),
         };
-        audit::change(&self.database, question, entry).await
+        transaction.settle(done).await
     }
 
-    /// Sets somebody's sanction in the room in place of the one they had. What forbids nothing takes that one away.
-    pub async fn set_sanction(
+    /// Makes these changes to a room, in this order, all or none. [`StoreError::NotFound`], with nothing written, if none
+    /// of them found anything to change.
+    pub async fn apply(
         &self,
         conversation: u64,
-        new: &RoomSanction,
+        changes: &[RoomChange],
         entry: &AuditEntry,
     ) -> Result<(), StoreError> {
-        let conversation = number::stored(conversation)?;
-        let question = if new.sanction.is_void() {
-            query(LIFT_SANCTION).bind(conversation).bind(new.person.key.clone())
-        } else {
-            set_sanction(conversation, new)
-        };
-        audit::change(&self.database, question, entry).await
-    }
-
-    /// Sets whether somebody may come in though others may not.
-    pub async fn set_invited(
-        &self,
-        conversation: u64,
-        person: &Person,
-        invited: bool,
-        entry: &AuditEntry,
-    ) -> Result<(), StoreError> {
-        let conversation = number::stored(conversation)?;
-        let question = if invited {
-            invite(conversation, person)
-        } else {
-            query(UNINVITE).bind(conversation).bind(person.key.clone())
-        };
-        audit::change(&self.database, question, entry).await
+        let mut transaction = self.database.begin().await?;
+        let done = apply(&mut transaction, conversation, changes, entry).await;
+        transaction.settle(done).await
     }
 
     /// The highest number that a room ever had here, also one that is gone; 0 before the first. The server gives its
@@ -157,6 +118,40 @@ async fn create(transaction: &mut Transaction, new: &NewRoom, entry: &AuditEntry
         transaction.change(invite(conversation, person)).await?;
     }
     audit::append(transaction, entry).await
+}
+
+async fn apply(
+    transaction: &mut Transaction,
+    conversation: u64,
+    changes: &[RoomChange],
+    entry: &AuditEntry,
+) -> Result<(), StoreError> {
+    let conversation = number::stored(conversation)?;
+    let mut rows = 0;
+    for change in changes {
+        rows += transaction.run(question(conversation, change)).await?;
+    }
+    if rows == 0 {
+        return Err(StoreError::NotFound);
+    }
+    audit::append(transaction, entry).await
+}
+
+fn question(conversation: i64, change: &RoomChange) -> Question<'_> {
+    match change {
+        RoomChange::Settings(settings) => bind_settings(query(CHANGE).bind(conversation), settings),
+        RoomChange::Role { account_key, role: Some(role) } => set_role(conversation, account_key, *role),
+        RoomChange::Role { account_key, role: None } => {
+            query(TAKE_ROLE).bind(conversation).bind(account_key.clone())
+        }
+        RoomChange::Sanction(RoomSanction { person, sanction }) if sanction.is_void() => {
+            query(LIFT_SANCTION).bind(conversation).bind(person.key.clone())
+        }
+        RoomChange::Sanction(new) => set_sanction(conversation, new),
+        RoomChange::Invited(person, true) => invite(conversation, person),
+        RoomChange::Invited(person, false) => query(UNINVITE).bind(conversation).bind(person.key.clone()),
+        RoomChange::Gone => query(DELETE).bind(conversation),
+    }
 }
 
 fn bind_settings<'q>(question: Question<'q>, settings: &RoomSettings) -> Question<'q> {

@@ -1,5 +1,7 @@
 //! The operator's commands, as child processes in folders of their own.
 
+mod acts;
+mod ctl;
 mod databases;
 mod first_start;
 #[cfg(unix)]

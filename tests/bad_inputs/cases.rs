@@ -62,6 +62,16 @@ impl Row {
         cases
     }
 
+    /// Whether rooms are to be as before when it is over.
+    pub fn is_about_rooms(&self) -> bool {
+        !self.made.is_empty() || self.makes_rooms()
+    }
+
+    /// Whether what it sends takes a number of a room: then each take has a server of its own, where that is known.
+    pub fn makes_rooms(&self) -> bool {
+        self.cases.iter().chain([&self.steps]).flatten().any(|step| step.create.is_some())
+    }
+
     /// Whether sending nothing is what it is about.
     fn is_silence(&self) -> bool {
         self.at.is_some() && self.cases.is_empty() && self.packets.is_empty() && self.hex.is_empty()
@@ -121,9 +131,35 @@ impl Case {
             }
             Step { hello: Some(version), .. } => packets::hello(id, *version),
             Step { login: Some(name), password, .. } => packets::login(id, name, password.as_deref()),
+            Step { say: Some(text), place: Some(room), .. } => packets::room_chat(id, *room, self.says(text)),
             Step { say: Some(text), .. } => packets::broadcast(id, self.says(text)),
-            Step { whisper: Some(text), to: Some(to), .. } => packets::whisper(id, to, self.says(text)),
-            Step { who: Some(limit), .. } => packets::who(id, *limit),
+            Step { whisper: Some(text), to: Some(to), .. } => {
+                packets::whisper(id, &numbered(to, id), self.says(text))
+            }
+            Step { ignore: Some(name), on, .. } => packets::ignore(id, &numbered(name, id), on.unwrap_or(1)),
+            Step { who: Some(limit), place, .. } => {
+                packets::who(id, place.unwrap_or(1), step.after.unwrap_or(0), *limit)
+            }
+            Step { create: Some(name), password, .. } => {
+                let (name, topic) = (numbered(name, id), step.topic.as_ref().map(|topic| self.says(topic)));
+                let password = password.as_deref().unwrap_or_default();
+                packets::create_room(id, &name, password, step.settings(), topic.unwrap_or_default())
+            }
+            Step { join: Some(name), password, .. } => {
+                packets::join_room(id, name, password.as_deref().unwrap_or_default())
+            }
+            Step { leave: Some(room), .. } => packets::leave_room(id, *room),
+            Step { rooms: Some(limit), .. } => packets::rooms(id, step.after.unwrap_or(0), *limit),
+            Step { topic: Some(topic), place: Some(room), .. } => {
+                packets::set_topic(id, *room, self.says(topic))
+            }
+            Step { set_room: Some(room), password, .. } => {
+                packets::set_room(id, *room, step.settings(), password.as_deref())
+            }
+            Step { moderate: Some(act), to: Some(name), place, seconds, .. } => {
+                packets::moderate(id, place.unwrap_or(1), *act as u16, name, seconds.unwrap_or(0), "")
+            }
+            Step { close: Some(room), .. } => packets::close_room(id, *room),
             Step { ping: Some(len), .. } => {
                 let payload: Vec<u8> =
                     (0..*len).map(|at| u8::try_from(at % 256).expect("below 256")).collect();
@@ -147,4 +183,9 @@ impl Case {
         self.texts.push(text);
         self.texts.last().expect("just said")
     }
+}
+
+/// A name that is another each time it is used, where it has a `{}`.
+fn numbered(name: &str, number: u32) -> String {
+    name.replace("{}", &number.to_string())
 }

@@ -39,8 +39,59 @@ pub fn whisper(id: u32, to: &str, text: &str) -> Vec<u8> {
     packet(3005, &[number(id.into()), number(0), string(to), string(text)].concat())
 }
 
-pub fn who(id: u32, limit: u16) -> Vec<u8> {
-    packet(4001, &[number(id.into()), number(1), number(0), number(limit.into())].concat())
+pub fn room_chat(id: u32, conversation: u64, text: &str) -> Vec<u8> {
+    packet(3003, &[number(id.into()), number(0), number(conversation), string(text)].concat())
+}
+
+pub fn ignore(id: u32, name: &str, on: u16) -> Vec<u8> {
+    packet(3007, &[number(id.into()), string(name), number(on.into())].concat())
+}
+
+pub fn who(id: u32, conversation: u64, after: u64, limit: u16) -> Vec<u8> {
+    packet(4001, &[number(id.into()), number(conversation), number(after), number(limit.into())].concat())
+}
+
+/// How a room is: its capacity, its flags, its slow mode.
+pub type Settings = (u32, u16, u32);
+
+pub fn create_room(id: u32, name: &str, password: &str, how: Settings, topic: &str) -> Vec<u8> {
+    let named = [number(id.into()), string(name), string(password)].concat();
+    packet(4003, &[named, settings(how), string(topic)].concat())
+}
+
+pub fn join_room(id: u32, name: &str, password: &str) -> Vec<u8> {
+    packet(4005, &[number(id.into()), string(name), string(password)].concat())
+}
+
+pub fn leave_room(id: u32, conversation: u64) -> Vec<u8> {
+    packet(4007, &[number(id.into()), number(conversation)].concat())
+}
+
+pub fn rooms(id: u32, after: u64, limit: u16) -> Vec<u8> {
+    packet(4009, &[number(id.into()), number(after), number(limit.into())].concat())
+}
+
+pub fn set_topic(id: u32, conversation: u64, topic: &str) -> Vec<u8> {
+    packet(4011, &[number(id.into()), number(conversation), string(topic)].concat())
+}
+
+pub fn set_room(id: u32, conversation: u64, how: Settings, password: Option<&str>) -> Vec<u8> {
+    let password = password.map_or(vec![0], |password| [vec![1], string(password)].concat());
+    packet(4013, &[number(id.into()), number(conversation), settings(how), password].concat())
+}
+
+/// `act` by its number.
+pub fn moderate(id: u32, conversation: u64, act: u16, name: &str, seconds: u32, reason: &str) -> Vec<u8> {
+    let what = [number(id.into()), number(conversation), number(act.into()), string(name)].concat();
+    packet(4015, &[what, number(seconds.into()), string(reason)].concat())
+}
+
+pub fn close_room(id: u32, conversation: u64) -> Vec<u8> {
+    packet(4017, &[number(id.into()), number(conversation)].concat())
+}
+
+fn settings((capacity, flags, slow_s): Settings) -> Vec<u8> {
+    [number(capacity.into()), number(flags.into()), number(slow_s.into())].concat()
 }
 
 pub fn ping(payload: &[u8]) -> Vec<u8> {

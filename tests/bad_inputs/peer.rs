@@ -86,6 +86,43 @@ impl Peer {
         timeout(self.patience.0, self.events.recv()).await.ok().flatten()
     }
 
+    /// What comes next that is no line, no answer to one's own in the lobby, and no notice of what others do.
+    pub async fn answer(&mut self) -> Result<ServerPacket, String> {
+        loop {
+            match self.next().await {
+                Some(Event::Packet(
+                    ServerPacket::BroadcastAnswer(_)
+                    | ServerPacket::BroadcastLine(_)
+                    | ServerPacket::Joined(_)
+                    | ServerPacket::Left(_)
+                    | ServerPacket::RoomChanged(_)
+                    | ServerPacket::Removed(_)
+                    | ServerPacket::Moderated(_)
+                    | ServerPacket::Ping(_),
+                )) => {}
+                Some(Event::Packet(packet)) => return Ok(packet),
+                other => return Err(format!("no answer, but {other:?}")),
+            }
+        }
+    }
+
+    /// Asks, and takes the answer.
+    pub async fn ask(&mut self, request: &[u8]) -> Result<ServerPacket, String> {
+        self.send(request).await;
+        self.answer().await
+    }
+
+    /// Hears this said next, whatever else is told before it.
+    pub async fn hear(&mut self, text: &str) -> Result<(), String> {
+        loop {
+            match self.next().await {
+                Some(Event::Packet(ServerPacket::BroadcastLine(line))) if line.text == text => return Ok(()),
+                Some(Event::Packet(ServerPacket::Joined(_) | ServerPacket::Left(_))) => {}
+                other => return Err(format!("{text:?} is not heard, but {other:?}")),
+            }
+        }
+    }
+
     /// What has come already.
     pub fn come(&mut self) -> Option<Event> {
         self.events.try_recv().ok()

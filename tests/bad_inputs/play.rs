@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_proto::{ErrorCode, ServerPacket, kind};
+use chat_proto::{ClientPacket, ErrorCode, ServerPacket, kind};
 use rand::{RngExt, rngs::StdRng};
 use tokio::{
     task::yield_now,
@@ -102,6 +102,9 @@ pub async fn play(stage: &mut Stage, take: Take<'_>, rng: &mut StdRng) -> Result
         return Err(format!("counted {:?}, told {expected:?}", stage.rejects()));
     }
     check_what_was_heard(stage, take, &told).await?;
+    if row.is_about_rooms() {
+        stage.check_rooms().await?;
+    }
     check_panics_and_log(&case.texts)
 }
 
@@ -279,10 +282,25 @@ impl Told {
             }
             ServerPacket::RegisterAnswer(answer) => answered(answer.outcome.err())?,
             ServerPacket::LoginAnswer(answer) => answered(answer.outcome.err())?,
-            ServerPacket::ChangePasswordAnswer(answer) | ServerPacket::LogoutAnswer(answer) => {
+            ServerPacket::ChangePasswordAnswer(answer)
+            | ServerPacket::LogoutAnswer(answer)
+            | ServerPacket::SetPresenceAnswer(answer)
+            | ServerPacket::IgnoreAnswer(answer)
+            | ServerPacket::SetTopicAnswer(answer)
+            | ServerPacket::SetRoomAnswer(answer)
+            | ServerPacket::ModerateAnswer(answer)
+            | ServerPacket::CloseRoomAnswer(answer)
+            | ServerPacket::AnnounceAnswer(answer)
+            | ServerPacket::FreezeRegistrationAnswer(answer) => answered(answer.outcome.err())?,
+            ServerPacket::BroadcastAnswer(answer) | ServerPacket::RoomChatAnswer(answer) => {
                 answered(answer.outcome.err())?
             }
-            ServerPacket::BroadcastAnswer(answer) => answered(answer.outcome.err())?,
+            ServerPacket::IgnoredAnswer(answer) => answered(answer.outcome.err())?,
+            ServerPacket::CreateRoomAnswer(answer) | ServerPacket::JoinRoomAnswer(answer) => {
+                answered(answer.outcome.err())?
+            }
+            ServerPacket::LeaveRoomAnswer(answer) => answered(answer.outcome.err())?,
+            ServerPacket::RoomsAnswer(answer) => answered(answer.outcome.err())?,
             ServerPacket::WhisperAnswer(answer) => answered(answer.outcome.err())?,
             ServerPacket::WhoAnswer(answer) => answered(answer.outcome.err())?,
             ServerPacket::Pong(pong) => {
@@ -290,16 +308,7 @@ impl Told {
                 0
             }
             ServerPacket::Error(notice) => {
-                let has_answer = matches!(
-                    notice.kind,
-                    kind::REGISTER
-                        | kind::CHANGE_PASSWORD
-                        | kind::LOGIN
-                        | kind::LOGOUT
-                        | kind::BROADCAST
-                        | kind::WHISPER
-                        | kind::WHO
-                );
+                let has_answer = notice.kind != kind::HELLO && ClientPacket::is_request(notice.kind);
                 if notice.code.0 >= 1200 && notice.id != 0 && has_answer {
                     return Err(format!("an error in place of an answer: {notice:?}"));
                 }

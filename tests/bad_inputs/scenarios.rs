@@ -11,7 +11,7 @@ use tokio::{
 use super::{
     packets,
     peer::{Event, Peer},
-    slow_readers,
+    room_scenarios, slow_readers,
     stage::{Stage, connect, patience, since},
 };
 
@@ -31,14 +31,20 @@ pub async fn run(name: &str, stage: &mut Stage) -> Outcome {
         "too_many_at_once" => too_many_at_once(stage).await,
         "a_silent_crowd" => a_silent_crowd(stage).await,
         "fifty_claims_of_one_name" => fifty_claims_of_one_name(stage).await,
+        "who_is_in_two_rooms_is_exact" => room_scenarios::who_is_in_two_rooms_is_exact(stage).await,
+        "a_hidden_room_answers_as_none" => room_scenarios::a_hidden_room_answers_as_none(stage).await,
+        "a_crowd_makes_rooms" => room_scenarios::a_crowd_makes_rooms(stage).await,
+        "a_hall_is_walked_and_emptied" => room_scenarios::a_hall_is_walked_and_emptied(stage).await,
         _ => Err("no such scenario".into()),
     }
 }
 
 /// Every type number that means something, whoever sends it.
-const DEFINED: [u16; 26] = [
-    1001, 1002, 1003, 1004, 2001, 2002, 2003, 2004, 2005, 2006, 3001, 3002, 3005, 3006, 3101, 3103, 3110,
-    4001, 4002, 5001, 5002, 7001, 7002, 7003, 7004, 7005,
+const DEFINED: [u16; 57] = [
+    1001, 1002, 1003, 1004, 2001, 2002, 2003, 2004, 2005, 2006, 2007, 2008, 3001, 3002, 3003, 3004, 3005,
+    3006, 3007, 3008, 3009, 3010, 3101, 3103, 3110, 4001, 4002, 4003, 4004, 4005, 4006, 4007, 4008, 4009,
+    4010, 4011, 4012, 4013, 4014, 4015, 4016, 4017, 4018, 5001, 5002, 5003, 5004, 5005, 7001, 7002, 7003,
+    7004, 7005, 7007, 7008, 7009, 7010,
 ];
 
 fn undefined_types() -> Vec<u16> {

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::BTreeMap,
     io::{self, Write},
     net::Ipv4Addr,
     sync::Once,
@@ -20,6 +21,7 @@ use tracing_subscriber::filter::LevelFilter;
 use super::{
     packets,
     peer::{Event, Patience, Peer, Stream},
+    table::{Made, Moderation, Row},
 };
 
 /// What a test's pipe holds each way, in bytes.
@@ -54,6 +56,8 @@ pub struct Stage {
     friend: Peer,
     /// The counts while only the canaries are there.
     baseline: [usize; 4],
+    /// Rooms that the witness sees, and how many are in each, while only the canaries are there.
+    rooms: Vec<(u64, u32)>,
     rejects: Vec<u64>,
     lines: u32,
 }
@@ -65,9 +69,9 @@ pub struct Heard {
 }
 
 impl Stage {
-    /// A server with the given settings over the defaults, and two people in it.
-    pub async fn set(link: Link, settings: &[String], witness: &str) -> Result<Self, String> {
-        let config = Config::load(None, [].into_iter(), settings).map_err(|error| error.to_string())?;
+    /// A server as a row wants it, and two people in it.
+    pub async fn set(link: Link, row: &Row) -> Result<Self, String> {
+        let config = Config::load(None, [].into_iter(), &row.config).map_err(|error| error.to_string())?;
         let listeners = match link {
             Link::Memory => Vec::new(),
             Link::Sockets => {
@@ -76,7 +80,7 @@ impl Stage {
         };
         let server = Server::start(&config, listeners, None).map_err(|error| error.to_string())?;
         let mut people = Vec::new();
-        for name in [witness, FRIEND] {
+        for name in [&row.witness, FRIEND] {
             let mut peer = Peer::new(connect(&server, link, PIPE_BYTES, false).await, patience(link), true);
             peer.greet().await?;
             peer.log_in(name).await?;
@@ -85,14 +89,68 @@ impl Stage {
         let (Some(friend), Some(witness)) = (people.pop(), people.pop()) else {
             unreachable!("two were pushed")
         };
-        let mut stage =
-            Self { server, link, witness, friend, baseline: [0; 4], rejects: Vec::new(), lines: 0 };
+        let mut stage = Self {
+            server,
+            link,
+            witness,
+            friend,
+            baseline: [0; 4],
+            rooms: Vec::new(),
+            rejects: Vec::new(),
+            lines: 0,
+        };
         stage.baseline = stage.counts();
         if stage.baseline[..3] != [2; 3] {
             return Err(format!("two people are {:?}", stage.baseline));
         }
+        stage.furnish(row).await?;
         stage.count_from_here();
         Ok(stage)
+    }
+
+    /// The witness makes what the row wants to be there.
+    async fn furnish(&mut self, row: &Row) -> Result<(), String> {
+        for (number, room) in (2..).zip(&row.made) {
+            let Made { name, password, capacity, flags, slow_s, banned, muted, invited } = room;
+            let how = (*capacity, *flags, *slow_s);
+            let mut requests = vec![packets::create_room(1, name, password, how, "")];
+            let known = [(Moderation::Ban, banned), (Moderation::Mute, muted), (Moderation::Invite, invited)];
+            requests.extend(known.into_iter().filter_map(|(act, name)| {
+                Some(packets::moderate(1, number, act as u16, name.as_ref()?, 0, ""))
+            }));
+            for request in requests {
+                match self.witness.ask(&request).await? {
+                    ServerPacket::CreateRoomAnswer(answer) if answer.outcome.is_ok() => {}
+                    ServerPacket::ModerateAnswer(answer) if answer.outcome.is_ok() => {}
+                    other => return Err(format!("{name} is not as it should be: {other:?}")),
+                }
+            }
+        }
+        for name in &row.ignored {
+            match self.witness.ask(&packets::ignore(1, name, 1)).await? {
+                ServerPacket::IgnoreAnswer(answer) if answer.outcome.is_ok() => {}
+                other => return Err(format!("{name} is not ignored: {other:?}")),
+            }
+        }
+        self.rooms = self.seen_rooms().await?;
+        Ok(())
+    }
+
+    /// The rooms that the witness sees, and how many are in each: one page of them.
+    async fn seen_rooms(&mut self) -> Result<Vec<(u64, u32)>, String> {
+        match self.witness.ask(&packets::rooms(1, 0, 200)).await? {
+            ServerPacket::RoomsAnswer(answer) => {
+                let page = answer.outcome.map_err(|refusal| format!("no rooms: {refusal:?}"))?;
+                Ok(page.entries.0.iter().map(|room| (room.conversation, room.members)).collect())
+            }
+            other => Err(format!("no rooms: {other:?}")),
+        }
+    }
+
+    /// Nothing has become of the rooms that were there, and there are no others.
+    pub async fn check_rooms(&mut self) -> Result<(), String> {
+        let rooms = self.seen_rooms().await?;
+        if rooms == self.rooms { Ok(()) } else { Err(format!("rooms {rooms:?}, not {:?}", self.rooms)) }
     }
 
     /// A new connection that answers nothing by itself.
@@ -183,14 +241,15 @@ impl Stage {
 
 /// Waits for a line, and notes what is said before it.
 async fn listen(peer: &mut Peer, awaited: &str, heard: &mut Heard) -> Result<(), String> {
-    let mut last = 0;
+    let mut last = BTreeMap::new();
     loop {
         match peer.next().await {
             Some(Event::Packet(ServerPacket::BroadcastLine(line))) => {
-                if line.head.seq <= last {
+                let last = last.entry(line.head.conversation).or_insert(0);
+                if line.head.seq <= *last {
                     return Err(format!("line {} after {last}", line.head.seq));
                 }
-                last = line.head.seq;
+                *last = line.head.seq;
                 if line.text == awaited {
                     return Ok(());
                 }

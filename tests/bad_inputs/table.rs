@@ -19,6 +19,7 @@ pub struct Table {
     pub names: Vec<Row>,
     /// What needs accounts: rows that name their tests.
     pub authentication: Vec<Row>,
+    pub rooms: Vec<Row>,
     pub floods: Vec<Row>,
 }
 
@@ -93,8 +94,32 @@ pub struct Row {
     pub witness: String,
     /// The name of somebody who was there.
     pub departed: Option<String>,
+    /// Rooms that the witness has made and is in, numbered from 2 on.
+    #[serde(default)]
+    pub made: Vec<Made>,
+    /// Whom the witness ignores.
+    #[serde(default)]
+    pub ignored: Vec<String>,
     /// Why the answer differs from what one might expect.
     pub why: Option<String>,
+}
+
+/// A room that is there, and whom it knows.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Made {
+    pub name: String,
+    #[serde(default)]
+    pub password: String,
+    #[serde(default = "a_hundred")]
+    pub capacity: u32,
+    #[serde(default)]
+    pub flags: u16,
+    #[serde(default)]
+    pub slow_s: u32,
+    pub banned: Option<String>,
+    pub muted: Option<String>,
+    pub invited: Option<String>,
 }
 
 /// Where a connection stands.
@@ -208,8 +233,32 @@ pub struct Step {
     pub say: Option<Piece>,
     pub whisper: Option<Piece>,
     pub to: Option<String>,
+    /// The room that a line or a request is about; else the lobby.
+    #[serde(rename = "in")]
+    pub place: Option<u64>,
     /// A limit.
     pub who: Option<u16>,
+    /// A limit.
+    pub rooms: Option<u16>,
+    pub after: Option<u64>,
+    /// A name, in which `{}` is another number each time.
+    pub create: Option<String>,
+    pub capacity: Option<u32>,
+    pub flags: Option<u16>,
+    pub slow_s: Option<u32>,
+    /// Of a room that is made, or `in` one that is there.
+    pub topic: Option<Piece>,
+    pub join: Option<String>,
+    /// A room's number.
+    pub leave: Option<u64>,
+    /// A room's number.
+    pub set_room: Option<u64>,
+    /// A room's number.
+    pub close: Option<u64>,
+    pub moderate: Option<Moderation>,
+    pub seconds: Option<u32>,
+    pub ignore: Option<String>,
+    pub on: Option<u16>,
     /// Payload bytes.
     pub ping: Option<usize>,
     #[serde(default, with = "humantime_serde")]
@@ -219,6 +268,22 @@ pub struct Step {
     /// The pause after each time.
     #[serde(default, with = "humantime_serde")]
     pub every: Option<Duration>,
+}
+
+/// What may be done to a person, by its number.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum Moderation {
+    Kick = 1,
+    Ban = 2,
+    Unban = 3,
+    Mute = 4,
+    Unmute = 5,
+    Invite = 6,
+    Uninvite = 7,
+    Appoint = 8,
+    Dismiss = 9,
+    HandOver = 10,
 }
 
 /// How a client stops.
@@ -238,7 +303,7 @@ impl Table {
         toml::from_str(include_str!("../bad_inputs.toml")).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    pub fn sections(&self) -> [&[Row]; 7] {
+    pub fn sections(&self) -> [&[Row]; 8] {
         [
             &self.framing,
             &self.bodies_and_types,
@@ -246,6 +311,7 @@ impl Table {
             &self.texts,
             &self.names,
             &self.authentication,
+            &self.rooms,
             &self.floods,
         ]
     }
@@ -266,6 +332,12 @@ impl Row {
             };
             self.code.as_slice().iter().flat_map(repeat).collect()
         })
+    }
+}
+
+impl Step {
+    pub fn settings(&self) -> packets::Settings {
+        (self.capacity.unwrap_or(100), self.flags.unwrap_or(0), self.slow_s.unwrap_or(0))
     }
 }
 
@@ -305,6 +377,10 @@ fn authenticated() -> OneOrMany<State> {
 
 fn three_ways() -> Vec<Way> {
     vec![Way::Whole, Way::Bytes, Way::Cut]
+}
+
+fn a_hundred() -> u32 {
+    100
 }
 
 fn walter() -> String {

@@ -173,7 +173,7 @@ const LOGIN_REFUSALS: &[(ErrorCode, u32, &str, &str)] = &[
         "another login of this name took over (1203)",
         "같은 이름으로 다른 곳에서 로그인했습니다 (1203)",
     ),
-    (ErrorCode::Banned, 0, "this account is banned (1206)", "이용이 정지된 계정입니다 (1206)"),
+    (ErrorCode::Banned, 0, "banned from this server (1206)", "이 서버의 이용이 정지되었습니다 (1206)"),
     (
         ErrorCode::AuthBusy,
         2_000,

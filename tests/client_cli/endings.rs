@@ -156,7 +156,7 @@ fn refuses_the_second(peer: &mut Peer) {
 
 #[test]
 fn a_line_that_is_not_acknowledged_is_told_and_counts_where_that_was_asked_for() {
-    let told = "chat-client: line 2 was refused: muted (2008)\n";
+    let told = "chat-client: line 2 was refused: muted (2008); wait 60 s\n";
     let ran = run("-q", "1\n2\n3\n", refuses_the_second);
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), told));
     let ran = run("-q --wait-ack", "1\n2\n3\n", refuses_the_second);

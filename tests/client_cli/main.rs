@@ -6,10 +6,16 @@ mod asking;
 mod encoding;
 mod endings;
 mod fake;
+mod fake_rooms;
+mod listing;
 mod messages;
+mod moderating;
 #[path = "../common/process.rs"]
 mod process;
+mod rooms;
 mod talking;
+#[cfg(unix)]
+mod terminal_rooms;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]

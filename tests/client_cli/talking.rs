@@ -17,7 +17,7 @@ fn answer_whisper(peer: &mut Peer) -> (String, String) {
 
 fn answer_who(peer: &mut Peer) {
     let Some(ClientPacket::Who(who)) = peer.recv() else { panic!("a who") };
-    let entry = |name: &str, state| WhoEntry { name: name.to_owned(), state };
+    let entry = |name: &str, state| WhoEntry { name: name.to_owned(), state, relation: 0 };
     let entries = List(vec![entry("kim", 0), entry("김철수", 2), entry("e\u{1b}", 0)]);
     let outcome = Ok(WhoPage { members: 3, next: 0, entries });
     peer.send(&ServerPacket::WhoAnswer(Answer { id: who.id, outcome }));

@@ -4,11 +4,11 @@ use std::{future::poll_fn, io::IoSlice, num::NonZeroU32, sync::Arc};
 
 use bytes::BytesMut;
 use chat_proto::{
-    Answer, ErrorCode, LOBBY, Missed, PacketCodec, Receipt, Refusal, ServerPacket, Text, Username, Who,
+    Answer, ErrorCode, LOBBY, Missed, PacketCodec, Receipt, Refusal, ServerPacket, Text, Username, Who, kind,
     limits::SERVER_PACKET_BYTES_MAX,
 };
 use iocp_chat::{
-    config::Bounds,
+    config::{Bounds, RoomsConfig},
     metrics::Metrics,
     net::Outbound,
     room::{Command, FanOut, Inbox, Log, Mailbox, SLOTS_MAX, SessionId, Subscriber},
@@ -41,7 +41,9 @@ impl Lobby {
     pub fn open(bounds: Bounds) -> Self {
         let (inbox, commands) = mpsc::channel(INBOX);
         let metrics = Arc::new(Metrics::new());
-        let fan_out = FanOut::new(0, Log::new(LOBBY, 1, bounds), || 7, Arc::clone(&metrics));
+        // Rooms keep what the lobby keeps.
+        let rooms = RoomsConfig { log: bounds, ..RoomsConfig::default() };
+        let fan_out = FanOut::new(0, Log::new(LOBBY, 1, bounds), rooms, || 7, Arc::clone(&metrics));
         Self { inbox, task: tokio::spawn(fan_out.run(commands)), metrics }
     }
 
@@ -188,7 +190,8 @@ impl Guest {
 pub async fn say(subscriber: &Arc<Subscriber>, inbox: &Inbox, text: &Text) {
     let slot = subscriber.slot().await;
     let text = text.clone();
-    let line = Command::Say { slot, request: NonZeroU32::MIN, conversation: LOBBY, text };
+    let line =
+        Command::Say { slot, kind: kind::BROADCAST, request: NonZeroU32::MIN, conversation: LOBBY, text };
     inbox.send(line).await.expect("a fan-out");
 }
 

@@ -3,4 +3,5 @@
 mod fairness;
 mod lobby;
 mod pacing;
+mod rooms;
 mod stopping;

@@ -16,7 +16,7 @@ use chat_proto::{
 };
 use iocp_chat::{
     config::Bounds,
-    room::{Control, Hub, Log, Pace, SessionId, Subscriber},
+    room::{Charter, Control, Hub, Log, Pace, Room, SessionId, Subscriber},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -102,7 +102,7 @@ impl World {
         let passed = Arc::new(AtomicU64::new(0));
         let told = Arc::clone(&passed);
         let pace = Pace::new(move || _ = told.fetch_add(1, Ordering::Relaxed));
-        self.hub.open(Log::new(room, 7, self.bounds), pace);
+        self.hub.open(Log::new(room, 7, self.bounds), pace, Charter::lobby());
         self.rooms.insert(room, PlainLog::new(room, 7, self.bounds));
         self.members.insert(room, BTreeSet::new());
         self.passed.insert(room, passed);
@@ -146,9 +146,9 @@ impl World {
         }
         self.publish();
         for room in 1..=ROOMS {
-            assert_eq!(self.hub.members(room), Some(0));
+            assert!(self.hub.room(room).is_ok_and(Room::is_empty));
         }
-        assert_eq!(self.hub.members(NOWHERE), None);
+        assert!(self.hub.room(NOWHERE).is_err());
         assert!(
             self.subscribers.iter().all(|subscriber| subscriber.strong_count() == 0),
             "a session is held"
@@ -259,9 +259,9 @@ impl World {
     fn depart(&mut self) {
         let Some(index) = self.anyone() else { return };
         let id = self.people[index].id;
-        self.hub.depart(id, LeaveReason::Lost, self.time_ms);
         for room in 1..=ROOMS {
             if self.is_member(room, id).is_ok() {
+                self.hub.part(room, id, LeaveReason::Lost, self.time_ms).expect("a member");
                 self.end_stay(index, room, LeaveReason::Lost);
             }
         }

@@ -1,6 +1,8 @@
 //! Packets as the fields that `PROTOCOL.md` names, in the JSON of the vectors.
 
-use chat_proto::{Answer, ClientPacket, Credential, LineHead, ServerPacket};
+use chat_proto::{
+    Answer, ClientPacket, Credential, LineHead, List, Presence, RoomEntered, RoomPassword, ServerPacket,
+};
 use serde_json::{Map, Value, json};
 
 pub fn to_hex(bytes: &[u8]) -> String {
@@ -40,6 +42,45 @@ pub fn client_fields(packet: &ClientPacket) -> Value {
         }),
         ClientPacket::Ping(p) => json!({ "payload": to_hex(p.payload.as_bytes()) }),
         ClientPacket::Pong(p) => json!({ "payload": to_hex(p.payload.as_bytes()) }),
+        packet => client_fields_of_rooms(packet),
+    }
+}
+
+fn client_fields_of_rooms(packet: &ClientPacket) -> Value {
+    match packet {
+        ClientPacket::SetPresence(p) => json!({ "id": p.id, "state": p.state }),
+        ClientPacket::RoomChat(p) => json!({
+            "id": p.id, "message_id": wide(p.message_id), "conversation": wide(p.conversation),
+            "text": p.text.as_str(),
+        }),
+        ClientPacket::Ignore(p) => json!({ "id": p.id, "name": p.name.as_str(), "on": p.on }),
+        ClientPacket::Ignored(p) => json!({ "id": p.id }),
+        ClientPacket::CreateRoom(p) => json!({
+            "id": p.id, "name": p.name.as_str(), "password": p.password.as_str(),
+            // Named as in the specification, and none wider than 32 bits.
+            "settings": p.settings,
+            "topic": p.topic.as_str(),
+        }),
+        ClientPacket::JoinRoom(p) => {
+            json!({ "id": p.id, "name": p.name.as_str(), "password": p.password.as_str() })
+        }
+        ClientPacket::LeaveRoom(p) => json!({ "id": p.id, "conversation": wide(p.conversation) }),
+        ClientPacket::Rooms(p) => json!({ "id": p.id, "after": wide(p.after), "limit": p.limit }),
+        ClientPacket::SetTopic(p) => {
+            json!({ "id": p.id, "conversation": wide(p.conversation), "topic": p.topic.as_str() })
+        }
+        ClientPacket::SetRoom(p) => json!({
+            "id": p.id, "conversation": wide(p.conversation), "settings": p.settings,
+            "password": p.password.as_ref().map(RoomPassword::as_str),
+        }),
+        ClientPacket::Moderate(p) => json!({
+            "id": p.id, "conversation": wide(p.conversation), "act": p.act, "name": p.name.as_str(),
+            "seconds": p.seconds, "reason": p.reason.as_str(),
+        }),
+        ClientPacket::CloseRoom(p) => json!({ "id": p.id, "conversation": wide(p.conversation) }),
+        ClientPacket::Announce(p) => json!({ "id": p.id, "text": p.text.as_str() }),
+        ClientPacket::FreezeRegistration(p) => json!({ "id": p.id, "on": p.on }),
+        other => panic!("{other:?} is not about rooms"),
     }
 }
 
@@ -68,19 +109,13 @@ pub fn server_fields(packet: &ServerPacket) -> Value {
             answer_fields(answer, |()| json!({}))
         }
         ServerPacket::LoginAnswer(answer) => answer_fields(answer, |p| {
-            let conversations: Vec<_> = p
-                .conversations
-                .0
-                .iter()
-                .map(|c| json!({ "conversation": wide(c.conversation), "epoch": wide(c.epoch), "seq": wide(c.seq) }))
-                .collect();
             json!({
                 "session": wide(p.session), "name": p.name, "role": p.role, "time_ms": wide(p.time_ms),
                 "resume_token": p.resume_token.map(|token| to_hex(&token)), "grace_ms": p.grace_ms,
-                "conversations": conversations,
+                "conversations": places(&p.conversations),
             })
         }),
-        ServerPacket::BroadcastAnswer(answer) => answer_fields(
+        ServerPacket::BroadcastAnswer(answer) | ServerPacket::RoomChatAnswer(answer) => answer_fields(
             answer,
             |p| json!({ "epoch": wide(p.epoch), "seq": wide(p.seq), "time_ms": wide(p.time_ms) }),
         ),
@@ -88,8 +123,12 @@ pub fn server_fields(packet: &ServerPacket) -> Value {
             answer_fields(answer, |p| json!({ "time_ms": wide(p.time_ms) }))
         }
         ServerPacket::WhoAnswer(answer) => answer_fields(answer, |p| {
-            let entries: Vec<_> =
-                p.entries.0.iter().map(|entry| json!({ "name": entry.name, "state": entry.state })).collect();
+            let entries: Vec<_> = p
+                .entries
+                .0
+                .iter()
+                .map(|e| json!({ "name": e.name, "state": e.state, "relation": e.relation }))
+                .collect();
             json!({ "members": p.members, "next": wide(p.next), "entries": entries })
         }),
         ServerPacket::BroadcastLine(p) | ServerPacket::WhisperLine(p) => {
@@ -107,7 +146,73 @@ pub fn server_fields(packet: &ServerPacket) -> Value {
             json!({ "kind": p.kind, "id": p.id, "code": p.code.0, "retry_ms": p.retry_ms })
         }
         ServerPacket::Goodbye(p) => json!({ "code": p.code.0, "retry_ms": p.retry_ms, "text": p.text }),
+        packet => server_fields_of_rooms(packet),
     }
+}
+
+fn server_fields_of_rooms(packet: &ServerPacket) -> Value {
+    match packet {
+        ServerPacket::SetPresenceAnswer(answer)
+        | ServerPacket::IgnoreAnswer(answer)
+        | ServerPacket::SetTopicAnswer(answer)
+        | ServerPacket::SetRoomAnswer(answer)
+        | ServerPacket::ModerateAnswer(answer)
+        | ServerPacket::CloseRoomAnswer(answer)
+        | ServerPacket::AnnounceAnswer(answer)
+        | ServerPacket::FreezeRegistrationAnswer(answer) => answer_fields(answer, |()| json!({})),
+        ServerPacket::IgnoredAnswer(answer) => answer_fields(answer, |p| {
+            let entries: Vec<_> = p.entries.0.iter().map(|entry| json!({ "name": entry.name })).collect();
+            json!({ "entries": entries })
+        }),
+        ServerPacket::CreateRoomAnswer(answer) | ServerPacket::JoinRoomAnswer(answer) => {
+            answer_fields(answer, room_entered)
+        }
+        ServerPacket::LeaveRoomAnswer(answer) => {
+            answer_fields(answer, |p| json!({ "entered": places(&p.entered) }))
+        }
+        ServerPacket::RoomsAnswer(answer) => answer_fields(answer, |p| {
+            let entries: Vec<_> = p
+                .entries
+                .0
+                .iter()
+                .map(|room| {
+                    json!({
+                        "conversation": wide(room.conversation), "name": room.name, "members": room.members,
+                        "settings": room.settings, "topic": room.topic,
+                    })
+                })
+                .collect();
+            json!({ "next": wide(p.next), "entries": entries })
+        }),
+        ServerPacket::RoomChanged(p) => {
+            at(&p.head, json!({ "by": p.by, "settings": p.settings, "topic": p.topic }))
+        }
+        ServerPacket::Removed(p) => json!({
+            "conversation": wide(p.conversation), "reason": p.reason, "by": p.by, "text": p.text,
+            "entered": places(&p.entered),
+        }),
+        ServerPacket::Moderated(p) => json!({
+            "conversation": wide(p.conversation), "room": p.room, "act": p.act, "by": p.by,
+            "seconds": p.seconds, "text": p.text,
+        }),
+        other => panic!("{other:?} is not about rooms"),
+    }
+}
+
+fn room_entered(room: &RoomEntered) -> Value {
+    let about = json!({
+        "name": room.name, "relation": room.relation, "members": room.members, "settings": room.settings,
+        "topic": room.topic,
+    });
+    joined(place(&room.place), about)
+}
+
+fn places(places: &List<Presence>) -> Value {
+    places.0.iter().map(place).collect()
+}
+
+fn place(place: &Presence) -> Value {
+    json!({ "conversation": wide(place.conversation), "epoch": wide(place.epoch), "seq": wide(place.seq) })
 }
 
 fn answer_fields<T>(answer: &Answer<T>, fields: impl Fn(&T) -> Value) -> Value {

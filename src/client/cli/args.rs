@@ -2,7 +2,7 @@
 
 use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
-use chat_proto::Username;
+use chat_proto::{RoomName, Username};
 use clap::{ArgAction, Parser, ValueEnum};
 
 use super::{
@@ -52,6 +52,18 @@ pub struct Args {
     /// Take the new password from the first line of FILE
     #[arg(long, value_name = "FILE", requires = "change_password")]
     pub new_password_file: Option<PathBuf>,
+
+    /// Go into ROOM; lines go there
+    #[arg(short, long, value_name = "ROOM", value_parser = parse_room, conflicts_with = "change_password")]
+    pub room: Option<RoomName>,
+
+    /// Take the password of ROOM from the first line of FILE
+    #[arg(long, value_name = "FILE", requires = "room")]
+    pub room_password_file: Option<PathBuf>,
+
+    /// Make ROOM where there is none
+    #[arg(long, requires = "room")]
+    pub create: bool,
 
     /// Write JSON Lines to standard output
     #[arg(long)]
@@ -148,9 +160,17 @@ impl std::fmt::Display for Address {
     }
 }
 
+/// What both people's names and rooms' are like.
+const NAME_FORM: &str = "1 to 32 letters, digits, '_', '-' or '.', without spaces";
+
 fn parse_name(text: &str) -> Result<Username, String> {
-    Username::parse(text)
-        .map_err(|why| format!("{}: 1 to 32 letters, digits, '_', '-' or '.', without spaces", why.line()))
+    Username::parse(text).map_err(|why| format!("{}: {NAME_FORM}", why.line()))
+}
+
+/// `ROOM`, or `#ROOM` as in commands.
+fn parse_room(text: &str) -> Result<RoomName, String> {
+    RoomName::parse(text.strip_prefix('#').unwrap_or(text))
+        .map_err(|why| format!("{}: {NAME_FORM}", why.line()))
 }
 
 fn parse_seconds(text: &str) -> Result<Duration, String> {
@@ -209,6 +229,10 @@ mod tests {
             "-u a --new-password-file f",
             "-u a --change-password --register",
             "-u a --change-password --json",
+            "-u a --change-password -r dev",
+            "-u a -r a/b",
+            "-u a --create",
+            "-u a --room-password-file f",
         ] {
             let line = format!("chat-client {bad}");
             assert!(Args::try_parse_from(line.split(' ')).is_err(), "{bad}");

@@ -5,19 +5,26 @@ use std::{
     io,
     num::NonZeroU64,
     pin::Pin,
+    sync::Arc,
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use tokio::{sync::mpsc, time::timeout};
 
+use chat_proto::{ErrorCode, LeaveReason};
+
 use super::{
     args::{Args, Eof},
+    asker::Asker,
     exit::Exit,
     input::{Input, read_lines},
     json,
     output::Output,
     outside::{Outside, signalled},
+    password::Password,
+    request::RoomOptions,
+    rooms::Rooms,
     show::{Shown, Style},
     talk::{End, Talker, Tally},
     terminal::{self, LineEditor},
@@ -40,11 +47,16 @@ pub struct Chat<'a> {
     pub outside: &'a Outside,
     pub session: &'a Session,
     pub tally: &'a Tally,
+    pub rooms: &'a Rooms,
+    /// The password of the room that the arguments name.
+    pub room_password: Option<Password>,
 }
 
 enum Ending {
     /// All is said.
     Said,
+    /// The room that the arguments name cannot be gone into.
+    NoRoom(Error),
     /// `-C` messages were received, or nobody reads them any more.
     Enough,
     /// The connection ended.
@@ -59,13 +71,15 @@ impl Chat<'_> {
         self.tell_welcome().await;
         let (inputs, mut lines) = mpsc::channel(INPUTS_MAX);
         self.start_input(inputs).await?;
+        // Before anything is asked: no room may be entered unheard.
+        events.tell_own_rooms();
         let mut listening = Box::pin(self.listen(events));
         let ending = tokio::select! {
             biased;
             exit = self.outside.ends() => Ending::Outside(exit),
             () = self.output.reader_gone() => Ending::Enough,
             // First, so that an answer counts that came just before the end.
-            () = self.talk(&mut lines) => Ending::Said,
+            talked = self.talk(&mut lines) => talked.map_or_else(Ending::NoRoom, |()| Ending::Said),
             ending = &mut listening => ending,
         };
         // An editor that waits to hand over a line shall not wait for ever.
@@ -86,7 +100,8 @@ impl Chat<'_> {
         if terminal::is_interactive() {
             let lines = inputs.clone();
             let take = move |input| lines.blocking_send(input).is_ok();
-            if let Ok(editor) = LineEditor::start(take, self.outside.interrupted.clone()) {
+            let prompt = Arc::clone(&self.rooms.prompt);
+            if let Ok(editor) = LineEditor::start(take, prompt, self.outside.interrupted.clone()) {
                 self.output.edit(editor).await;
                 return Ok(());
             }
@@ -99,18 +114,41 @@ impl Chat<'_> {
         Ok(())
     }
 
-    async fn talk(&self, lines: &mut mpsc::Receiver<Input>) {
-        let Self { session, output, lang, tally, .. } = *self;
-        let mut talker = Talker::new(session, output, lang, tally, self.args.wait_ack, first_message_id());
+    async fn talk(&self, lines: &mut mpsc::Receiver<Input>) -> Result<(), Error> {
+        match self.go_in().await {
+            Err(error @ (Error::Refused(_) | Error::Timeout(_))) => return Err(error),
+            // The connection is over, and the events tell why.
+            Err(_) => pending().await,
+            Ok(()) => {}
+        }
+        let mut talker = Talker::new(self, first_message_id());
         if talker.talk(lines).await == End::Input && self.args.eof() == Eof::Wait {
             pending::<()>().await;
         }
+        Ok(())
+    }
+
+    /// Into the room that the arguments name.
+    async fn go_in(&self) -> Result<(), Error> {
+        let Some(name) = &self.args.room else { return Ok(()) };
+        let (name, mut asker) = (name.as_str(), Asker::new(self));
+        let password = self.room_password.as_ref().map_or("", Password::as_str);
+        let joined = asker.join(name, password).await;
+        if !self.args.create || !is_refused(&joined, ErrorCode::RoomNotFound) {
+            return joined;
+        }
+        let created = asker.create(name, password, &RoomOptions::default()).await;
+        // Somebody else may have made it between the two.
+        if is_refused(&created, ErrorCode::NameTaken) { asker.join(name, password).await } else { created }
     }
 
     async fn listen(&self, mut events: Events) -> Ending {
-        let style = Style { colour: terminal::takes_colour(), lang: self.lang };
+        let style = Style { colour: terminal::takes_colour(), lang: self.lang, rooms: self.rooms };
         let mut wanted = self.args.count.map(NonZeroU64::get);
         while let Some(event) = events.next().await {
+            if let Event::RoomEntered(entered) = &event {
+                self.rooms.enter(entered);
+            }
             self.show(style, &event).await;
             match event {
                 Event::Broadcast(_) | Event::Whisper(_) | Event::System(_) => {
@@ -121,15 +159,26 @@ impl Chat<'_> {
                 }
                 Event::Goodbye(goodbye) => return Ending::Over(Error::Closed(goodbye)),
                 Event::Disconnected(error) => return Ending::Over(error),
-                Event::Joined(_) | Event::Left(_) | Event::Missed(_) | Event::Error(_) => {}
+                Event::RoomLeft { conversation, .. } => self.rooms.leave(conversation),
+                Event::Removed(removed) if removed.reason == LeaveReason::Moved as u16 => {
+                    self.rooms.leave(removed.conversation);
+                }
+                Event::Removed(removed) => self.rooms.lose(removed.conversation),
+                Event::Joined(_)
+                | Event::Left(_)
+                | Event::RoomEntered(_)
+                | Event::RoomChanged(_)
+                | Event::Moderated(_)
+                | Event::Missed(_)
+                | Event::Error(_) => {}
             }
         }
         Ending::Enough
     }
 
-    async fn show(&self, style: Style, event: &Event) {
+    async fn show(&self, style: Style<'_>, event: &Event) {
         if self.args.json {
-            if let Some(line) = json::line(event) {
+            if let Some(line) = json::line(event, self.rooms) {
                 self.output.message(line).await;
             }
             return;
@@ -160,6 +209,11 @@ impl Chat<'_> {
                     None => Exit::Done,
                 }
             }
+            Ending::NoRoom(error) => {
+                drop(listening);
+                self.tell_no_room(&error).await;
+                self.break_off((&error).into()).await
+            }
             Ending::Enough => {
                 drop(listening);
                 self.break_off(Exit::Done).await
@@ -176,6 +230,16 @@ impl Chat<'_> {
         }
     }
 
+    async fn tell_no_room(&self, error: &Error) {
+        let Self { args, lang, .. } = self;
+        let room = args.room.as_ref().map_or("", |room| room.as_str());
+        let why = match error {
+            Error::Refused(refusal) => lang.code(refusal.code) + &lang.wait(refusal.retry_ms),
+            error => lang.error(error),
+        };
+        self.output.warn(lang.not_in_room(room, &why)).await;
+    }
+
     async fn end_output(&self) {
         self.output.hurry();
         self.output.plain().await;
@@ -190,6 +254,10 @@ impl Chat<'_> {
         }
         exit
     }
+}
+
+fn is_refused(outcome: &Result<(), Error>, code: ErrorCode) -> bool {
+    matches!(outcome, Err(Error::Refused(refusal)) if refusal.code == code.into())
 }
 
 /// Numbers for lines that no earlier run of this program has used: a server may one day tell a line that is sent

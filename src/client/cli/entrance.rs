@@ -53,6 +53,8 @@ pub struct Secrets {
     current: Option<Password>,
     /// What it shall be from now on.
     new: Option<Password>,
+    /// What a room wants.
+    room: Option<Password>,
 }
 
 impl Secrets {
@@ -65,7 +67,8 @@ impl Secrets {
             None => Password::of_environment()?,
         };
         let new = args.new_password_file.as_deref().map(Password::of_file).transpose()?;
-        Ok(Self { current, new })
+        let room = args.room_password_file.as_deref().map(Password::of_file).transpose()?;
+        Ok(Self { current, new, room })
     }
 
     /// Whether somebody is to be asked.
@@ -92,6 +95,11 @@ impl Secrets {
             self.new = Some(Password::ask_new(lang.ask_new_password(name), lang.ask_again()).await?);
         }
         Ok(())
+    }
+
+    /// The one of the room, for whoever goes there.
+    pub fn take_room(&mut self) -> Option<Password> {
+        self.room.take()
     }
 
     fn current(&self) -> Result<Credential, Error> {

@@ -7,16 +7,52 @@ pub const ABOUT: &str = "Chat from a terminal or a pipe, in the manner of netcat
 pub const LONG_ABOUT: &str = "\
 Chat from a terminal or a pipe, in the manner of netcat.
 
-Each line of standard input is said to everyone in the lobby. Standard output has what others say and nothing \
+Each line of standard input is said to everyone in the lobby, or in the room of -r. Standard output has what others say and nothing \
 else; everything else goes to standard error. A line is written as soon as it is complete, in a pipe too.
 
 Lines that begin with a slash are commands:
 
-  /w NAME TEXT   say TEXT to NAME alone (/whisper, /귓, /귓말)
-  /who           list who is here, on standard error (/누구)
-  /quit          leave (/나가기)
-  /help          list the commands (/도움말)
-  //TEXT         say /TEXT";
+  /w NAME TEXT                 say TEXT to NAME alone (/whisper, /귓, /귓말)
+  /who                         list who is in the lobby, on standard error (/누구)
+  /quit                        leave (/나가기)
+  /help                        list the commands (/도움말)
+  //TEXT                       say /TEXT
+
+Rooms: one may be in several, and hears them all. A line without a command goes to the room that one went into last, \
+which the prompt shows; in a pipe -r is the way there.
+
+  /rooms                       list the rooms (/방목록)
+  /create ROOM [PASSWORD] ...  make a room and go in (/방만들기), then any of
+                               --hidden --invite-only --persistent
+                               --capacity N --topic TEXT, the topic last
+  /join ROOM [PASSWORD]        go into a room (/입장), or have lines go to one that one is in
+  /lobby                       have lines go to the lobby again (/로비)
+  /leave [ROOM]                leave a room (/퇴장)
+  /r ROOM TEXT                 say TEXT in a room, wherever lines go (/방)
+  /members [ROOM]              list who is in a room (/참가자)
+  /topic ROOM [TEXT]           say what a room is about, or ask (/주제)
+  /set ROOM WHAT=HOW ...       change a room (/방설정): capacity=N slow=TIME
+                               hidden=on invite-only=off persistent=on
+                               password=WORD, or password= for none
+  /close ROOM                  end a room (/방닫기)
+  /invite NAME [ROOM]          let NAME into a room (/초대); /uninvite (/초대취소)
+  /appoint NAME [ROOM]         NAME keeps order in a room (/임명); /dismiss (/해임)
+  /handover NAME [ROOM]        a room is NAME's from now on (/양도)
+
+Keeping order, in rooms and on the server: #ROOM says in which room, # by itself that it is the whole server. Without \
+either it is the room that lines go to; where they go to the lobby it is the whole server.
+
+  /kick NAME [#ROOM] [REASON]        put NAME out (/추방)
+  /ban NAME [#ROOM] [TIME] [REASON]  put NAME out and keep them out (/차단); /unban (/차단해제)
+  /mute NAME [#ROOM] [TIME] [REASON] NAME may not speak (/발언금지); /unmute (/발언허용)
+  /announce TEXT                     say TEXT to everybody (/공지)
+  /freeze                            let nobody register for now (/가입중지); /thaw (/가입재개)
+
+A TIME is 30s, 10m, 1h30m, 7days; without one, or with 0, it is for good.
+
+  /ignore [NAME]               hear nothing of NAME, or list whom one ignores (/무시)
+  /unignore NAME               hear NAME again (/무시해제)
+  /away                        say that one is away (/자리비움); /back (/복귀)";
 
 /// The foot of `-h`.
 pub const AFTER_HELP: &str = "\
@@ -27,6 +63,15 @@ pub const AFTER_LONG_HELP: &str = "\
 Input: UTF-8, or what --encoding says. A byte order mark and carriage returns before line ends are removed, blank \
 lines are skipped, and bytes of no character become U+FFFD with a warning. Lines are sent in order and no faster than the server \
 announces; what it refuses as too fast is sent again. On a terminal there is line editing and history.
+
+Rooms in a pipe: -r ROOM goes into a room before the first line is read, with --create also where there is none yet, and \
+with the password in the first line of --room-password-file where it takes one. Whoever is put out of the room that lines \
+go to, or does not get into one by /join, says nothing until the next /join or /lobby: each line until then is an error \
+and not acknowledged. On a terminal whoever is put out is told, and only the next line is not said. What a command asks \
+the server to do is acknowledged as a line is.
+
+  chat-client -u kim -r dev                          talk in dev
+  tail -f build.log | chat-client -u bot -r builds --create --wait-ack
 
 Passwords: whoever has an account logs in with its password; everyone else is a guest, where the server takes guests. \
 The password is, in this order: the first line of --password-file, what is asked for with --password, CHAT_PASSWORD in \
@@ -41,9 +86,9 @@ byte order mark and the line end are no part of it.
   chat-client -u kim --password-file kim.txt        come in without being asked
   chat-client -u kim --change-password              and then be gone
 
-Output, text: one line per message, '<NAME> TEXT' for everyone, '*NAME* TEXT' for a whisper, '-!- TEXT' from the \
-operator. A line break within a text is shown as ⏎; other control characters and characters that would reorder \
-the line are shown as \\u{..}. Colour is used on a terminal only, and not when NO_COLOR is set.
+Output, text: one line per message, '<NAME> TEXT' for everyone, '[ROOM] <NAME> TEXT' in a room, '*NAME* TEXT' for a \
+whisper, '-!- TEXT' from the operator. A line break within a text is shown as ⏎; other control characters and \
+characters that would reorder the line are shown as \\u{..}. Colour is used on a terminal only, and not when NO_COLOR is set.
 
 Encodings: --encoding is for standard input, output and error where they are pipes or files. It takes cp949 (the \
 same as euc-kr, uhc, ks_c_5601-1987 and 949), utf-8, and the other names of the WHATWG Encoding Standard but UTF-16 \
@@ -61,17 +106,32 @@ Output, --json: one JSON object per line. Later versions may add fields and type
   {\"type\":\"missed\",  \"conversation\",\"epoch\",\"from_seq\",\"to_seq\"}
   {\"type\":\"error\",   \"kind\",\"id\",\"code\",\"retry_ms\"}
   {\"type\":\"goodbye\", \"code\",\"retry_ms\",\"text\"}
+  {\"type\":\"entered\", \"conversation\",\"room\",\"epoch\",\"seq\",\"relation\",\"members\", SETTINGS, \"topic\"}
+  {\"type\":\"exited\",  \"conversation\",\"room\"}
+  {\"type\":\"changed\", \"conversation\",\"room\",\"epoch\",\"seq\",\"time_ms\",\"by\", SETTINGS, \"topic\"}
+  {\"type\":\"removed\", \"conversation\",\"room\",\"reason\",\"by\",\"text\"}
+  {\"type\":\"moderated\",\"conversation\",\"room\",\"act\",\"by\",\"seconds\",\"text\"}
+  {\"type\":\"rooms\",   \"rooms\":[{\"conversation\",\"room\",\"members\", SETTINGS, \"topic\"}],\"more\"}
+  {\"type\":\"members\", \"conversation\",\"room\",\"count\",\"members\":[{\"name\",\"relation\",\"state\"}]}
+  {\"type\":\"ignored\", \"names\":[]}
+
+Every record of a room has the room's name in \"room\", after \"conversation\"; those of the lobby and whispers have \
+none. \"entered\" comes before the first line of a room, \"exited\" or \"removed\" after the last. SETTINGS is \
+\"capacity\",\"hidden\",\"invite_only\",\"persistent\",\"password\",\"slow_s\": numbers, and true or false. The last three \
+are what /rooms and /topic, /members, and /ignore are answered with; at most five pages of the server are listed.
 
 64-bit numbers are strings, times are milliseconds since 1970 UTC, other numbers are numbers. \"reason\" is one of \
-quit, lost, timeout, kicked, replaced, misbehaved, or a number in digits; \"role\" is guest, user, moderator, admin, \
-or a number in digits. Control characters are escaped.
+quit, lost, timeout, kicked, replaced, misbehaved, banned, closed, moved, or a number in digits; \"role\" is guest, \
+user, moderator, admin, or a number in digits; \"relation\" is member, moderator, owner, or such; \"state\" is here, \
+away, reconnecting, or such; \"act\" is kick, ban, unban, mute, unmute, invite, uninvite, appoint, dismiss, hand-over, \
+or such; \"seconds\" is 0 for good; \"by\" is empty where the operator or the server did it. Control characters are escaped.
 
 Exit codes:
     0  done: end of input, /quit, -C reached, or the reader of standard output went away
     1  network: no connection, or it broke, or the server said goodbye by itself
     2  usage; no password where one is needed, or two that differ
-    3  refused: the login, the registration, the new password, or the session (name in use, server full, replaced ...)
+    3  refused: the login, the registration, the new password, the room of -r, or the session
     4  protocol: the two do not understand each other
     5  -W ran out
-    6  --wait-ack: some line was not acknowledged, whatever else ended the program (but Ctrl-C)
+    6  --wait-ack: some line or command was not acknowledged, whatever else ended the program (but Ctrl-C)
   130  Ctrl-C";

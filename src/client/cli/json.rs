@@ -1,95 +1,25 @@
-//! Events as JSON Lines: the schema that `--help` promises.
+//! Events and answers as JSON Lines, as `--help` promises.
 
 use std::io;
 
-use chat_proto::{LeaveReason, LineHead, Role, Welcome};
-use serde::{Serialize, Serializer};
+use chat_proto::{
+    Act, LOBBY, LeaveReason, LineHead, Relation, Role, RoomEntry, RoomSettings, Welcome, WhoEntry, room_flag,
+};
+use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 
-use super::escape::acts;
+use super::{
+    escape::acts,
+    json_record::{Entry, Member, Place, Record, Room, Settings},
+    rooms::{self, Rooms},
+};
 use crate::client::Event;
 
-#[derive(Serialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
-enum Record<'a> {
-    Welcome {
-        #[serde(serialize_with = "as_string")]
-        session: u64,
-        name: &'a str,
-        role: String,
-    },
-    Broadcast {
-        #[serde(flatten)]
-        place: Place,
-        from: &'a str,
-        text: &'a str,
-    },
-    Whisper {
-        #[serde(flatten)]
-        place: Place,
-        from: &'a str,
-        text: &'a str,
-    },
-    System {
-        #[serde(flatten)]
-        place: Place,
-        text: &'a str,
-    },
-    Joined {
-        #[serde(flatten)]
-        place: Place,
-        name: &'a str,
-    },
-    Left {
-        #[serde(flatten)]
-        place: Place,
-        name: &'a str,
-        reason: String,
-    },
-    Missed {
-        #[serde(serialize_with = "as_string")]
-        conversation: u64,
-        #[serde(serialize_with = "as_string")]
-        epoch: u64,
-        #[serde(serialize_with = "as_string")]
-        from_seq: u64,
-        #[serde(serialize_with = "as_string")]
-        to_seq: u64,
-    },
-    Error {
-        kind: u16,
-        id: u32,
-        code: u16,
-        retry_ms: u32,
-    },
-    Goodbye {
-        code: u16,
-        retry_ms: u32,
-        text: &'a str,
-    },
-}
-
-#[derive(Serialize)]
-struct Place {
-    #[serde(serialize_with = "as_string")]
-    conversation: u64,
-    #[serde(serialize_with = "as_string")]
-    epoch: u64,
-    #[serde(serialize_with = "as_string")]
-    seq: u64,
-    time_ms: u64,
-}
-
-/// Above 2^53 many JSON readers round a number.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn as_string<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(number)
-}
-
-/// The event as one line, without its line end; `None` for one that the server did not send.
+/// The event as one line, without its line end; `None` for one that the server did not send. What it changes about the
+/// rooms is said to them as where it is [shown](super::show::Style::show).
 #[must_use]
-pub fn line(event: &Event) -> Option<String> {
-    record(event).map(|record| to_line(&record))
+pub fn line(event: &Event, rooms: &Rooms) -> Option<String> {
+    record(event, rooms).map(|record| to_line(&record))
 }
 
 /// What the login was answered with, as one line in the same way.
@@ -100,6 +30,26 @@ pub fn welcome(welcome: &Welcome) -> String {
     to_line(&Record::Welcome { session: *session, name, role })
 }
 
+/// Rooms that were asked for; `more`: there are others.
+#[must_use]
+pub fn rooms(rooms: &[RoomEntry], more: bool) -> String {
+    to_line(&Record::Rooms { rooms: rooms.iter().map(entry).collect(), more })
+}
+
+/// Members that were asked for, of `count` that there are.
+#[must_use]
+pub fn members(room: &rooms::Room, count: u32, members: &[WhoEntry]) -> String {
+    let name = (room.conversation != LOBBY).then(|| room.name.clone());
+    let room = Room { conversation: room.conversation, room: name };
+    to_line(&Record::Members { room, count, members: members.iter().map(member).collect() })
+}
+
+/// Whom one ignores.
+#[must_use]
+pub fn ignored(names: &[String]) -> String {
+    to_line(&Record::Ignored { names })
+}
+
 fn to_line(record: &Record) -> String {
     let mut line = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut line, Escaping);
@@ -107,7 +57,12 @@ fn to_line(record: &Record) -> String {
     String::from_utf8(line).expect("JSON is UTF-8")
 }
 
-fn record(event: &Event) -> Option<Record<'_>> {
+fn record<'a>(event: &'a Event, rooms: &Rooms) -> Option<Record<'a>> {
+    let room = |conversation| Room { conversation, room: rooms.name_of(conversation) };
+    let place = |head: LineHead| {
+        let LineHead { conversation, epoch, seq, time_ms } = head;
+        Place { room: room(conversation), epoch, seq, time_ms }
+    };
     Some(match event {
         Event::Broadcast(line) => {
             Record::Broadcast { place: place(line.head), from: &line.sender, text: &line.text }
@@ -120,8 +75,42 @@ fn record(event: &Event) -> Option<Record<'_>> {
         Event::Left(left) => {
             Record::Left { place: place(left.head), name: &left.name, reason: reason(left.reason) }
         }
+        Event::RoomEntered(entered) => Record::Entered {
+            conversation: entered.place.conversation,
+            room: &entered.name,
+            epoch: entered.place.epoch,
+            seq: entered.place.seq,
+            relation: relation(entered.relation),
+            members: entered.members,
+            settings: settings(entered.settings),
+            topic: &entered.topic,
+        },
+        Event::RoomLeft { conversation, .. } => Record::Exited { room: room(*conversation) },
+        Event::RoomChanged(changed) => Record::Changed {
+            place: place(changed.head),
+            by: &changed.by,
+            settings: settings(changed.settings),
+            topic: &changed.topic,
+        },
+        Event::Removed(removed) => Record::Removed {
+            room: room(removed.conversation),
+            reason: reason(removed.reason),
+            by: &removed.by,
+            text: &removed.text,
+        },
+        Event::Moderated(moderated) => {
+            let name = (!moderated.room.is_empty()).then(|| moderated.room.clone());
+            let act = Act::of_number(moderated.act);
+            Record::Moderated {
+                room: Room { conversation: moderated.conversation, room: name },
+                act: act.map_or_else(|| moderated.act.to_string(), |act| act.name().to_owned()),
+                by: &moderated.by,
+                seconds: moderated.seconds,
+                text: &moderated.text,
+            }
+        }
         Event::Missed(missed) => Record::Missed {
-            conversation: missed.conversation,
+            room: room(missed.conversation),
             epoch: missed.epoch,
             from_seq: missed.from,
             to_seq: missed.to,
@@ -136,9 +125,46 @@ fn record(event: &Event) -> Option<Record<'_>> {
     })
 }
 
-fn place(head: LineHead) -> Place {
-    let LineHead { conversation, epoch, seq, time_ms } = head;
-    Place { conversation, epoch, seq, time_ms }
+fn entry(entry: &RoomEntry) -> Entry<'_> {
+    Entry {
+        conversation: entry.conversation,
+        room: &entry.name,
+        members: entry.members,
+        settings: settings(entry.settings),
+        topic: &entry.topic,
+    }
+}
+
+fn member(entry: &WhoEntry) -> Member<'_> {
+    let state = match entry.state {
+        0 => "here".to_owned(),
+        1 => "away".to_owned(),
+        2 => "reconnecting".to_owned(),
+        unknown => unknown.to_string(),
+    };
+    Member { name: &entry.name, relation: relation(entry.relation), state }
+}
+
+fn settings(settings: RoomSettings) -> Settings {
+    let RoomSettings { capacity, flags, slow_s } = settings;
+    let has = |flag| flags & flag != 0;
+    Settings {
+        capacity,
+        hidden: has(room_flag::HIDDEN),
+        invite_only: has(room_flag::INVITE_ONLY),
+        persistent: has(room_flag::PERSISTENT),
+        password: has(room_flag::PASSWORD),
+        slow_s,
+    }
+}
+
+fn relation(number: u16) -> String {
+    match number {
+        n if n == Relation::Member as u16 => "member".to_owned(),
+        n if n == Relation::Moderator as u16 => "moderator".to_owned(),
+        n if n == Relation::Owner as u16 => "owner".to_owned(),
+        unknown => unknown.to_string(),
+    }
 }
 
 fn reason(number: u16) -> String {
@@ -149,6 +175,9 @@ fn reason(number: u16) -> String {
         n if n == LeaveReason::Kicked as u16 => "kicked".to_owned(),
         n if n == LeaveReason::Replaced as u16 => "replaced".to_owned(),
         n if n == LeaveReason::Misbehaved as u16 => "misbehaved".to_owned(),
+        n if n == LeaveReason::Banned as u16 => "banned".to_owned(),
+        n if n == LeaveReason::Closed as u16 => "closed".to_owned(),
+        n if n == LeaveReason::Moved as u16 => "moved".to_owned(),
         unknown => unknown.to_string(),
     }
 }
@@ -177,7 +206,10 @@ impl Formatter for Escaping {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chat_proto::{ErrorCode, ErrorNotice, Goodbye, Joined, Left, Line, Missed, SystemText};
+    use chat_proto::{
+        ErrorCode, ErrorNotice, Goodbye, Joined, Left, Line, List, Missed, Moderated, Presence, Removed,
+        RoomChanged, RoomEntered, RoomLeft, SystemText,
+    };
 
     const HEAD: LineHead = LineHead { conversation: 1, epoch: u64::MAX, seq: 3, time_ms: 1_700_000_000_000 };
 
@@ -226,14 +258,118 @@ mod tests {
                 r#"goodbye","code":5001,"retry_ms":9,"text":"lee""#.to_owned(),
             ),
         ] {
-            assert_eq!(line(&event).expect("sent by a server"), format!(r#"{{"type":"{rest}}}"#));
+            let lobby = Rooms::new(false);
+            assert_eq!(line(&event, &lobby).expect("sent by a server"), format!(r#"{{"type":"{rest}}}"#));
         }
+    }
+
+    const SETTINGS: RoomSettings =
+        RoomSettings { capacity: 50, flags: room_flag::PASSWORD | room_flag::INVITE_ONLY, slow_s: 5 };
+    const SET: &str =
+        r#""capacity":50,"hidden":false,"invite_only":true,"persistent":false,"password":true,"slow_s":5"#;
+
+    fn in_dev() -> (Rooms, RoomEntered) {
+        let (rooms, topic) = (Rooms::new(false), "plans".to_owned());
+        let place = Presence { conversation: 5, epoch: 2, seq: 3 };
+        let entered = RoomEntered {
+            place,
+            name: "개발".to_owned(),
+            relation: 2,
+            members: 3,
+            settings: SETTINGS,
+            topic,
+        };
+        rooms.enter(&entered);
+        (rooms, entered)
+    }
+
+    #[test]
+    fn what_is_about_a_room_has_its_number_and_its_name() {
+        let (name, (rooms, entered)) = (|| "lee".to_owned(), in_dev());
+        let head = LineHead { conversation: 5, epoch: 2, seq: 3, time_ms: 4 };
+        let place = r#""conversation":"5","room":"개발","epoch":"2","seq":"3","time_ms":4"#;
+        for (event, rest) in [
+            (
+                Event::Broadcast(Line { head, sender: name(), text: name() }),
+                format!(r#"broadcast",{place},"from":"lee","text":"lee""#),
+            ),
+            (Event::Joined(Joined { head, name: name() }), format!(r#"joined",{place},"name":"lee""#)),
+            (
+                Event::Left(Left { head, name: name(), reason: 6 }),
+                format!(r#"left",{place},"name":"lee","reason":"banned""#),
+            ),
+            (
+                Event::Missed(Missed { conversation: 5, epoch: 2, from: 3, to: 4 }),
+                r#"missed","conversation":"5","room":"개발","epoch":"2","from_seq":"3","to_seq":"4""#.to_owned(),
+            ),
+            (
+                Event::RoomEntered(entered),
+                format!(
+                    r#"entered","conversation":"5","room":"개발","epoch":"2","seq":"3","relation":"owner","members":3,{SET},"topic":"plans""#
+                ),
+            ),
+            (
+                Event::RoomLeft { conversation: 5, left: RoomLeft { entered: List::default() } },
+                r#"exited","conversation":"5","room":"개발""#.to_owned(),
+            ),
+            (
+                Event::RoomChanged(RoomChanged { head, by: name(), settings: SETTINGS, topic: name() }),
+                format!(r#"changed",{place},"by":"lee",{SET},"topic":"lee""#),
+            ),
+            (
+                Event::Removed(Removed {
+                    conversation: 5,
+                    reason: 7,
+                    by: name(),
+                    text: String::new(),
+                    entered: List::default(),
+                }),
+                r#"removed","conversation":"5","room":"개발","reason":"closed","by":"lee","text":"""#.to_owned(),
+            ),
+            (
+                Event::Moderated(Moderated {
+                    conversation: 6,
+                    room: "ops".to_owned(),
+                    act: 4,
+                    by: name(),
+                    seconds: 60,
+                    text: name(),
+                }),
+                r#"moderated","conversation":"6","room":"ops","act":"mute","by":"lee","seconds":60,"text":"lee""#
+                    .to_owned(),
+            ),
+        ] {
+            assert_eq!(line(&event, &rooms).expect("sent by a server"), format!(r#"{{"type":"{rest}}}"#));
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_is_one_record_each() {
+        let entry = RoomEntry {
+            conversation: 5,
+            name: "개발".to_owned(),
+            members: 3,
+            settings: SETTINGS,
+            topic: String::new(),
+        };
+        let room = format!(r#"{{"conversation":"5","room":"개발","members":3,{SET},"topic":""}}"#);
+        assert_eq!(rooms(&[entry], true), format!(r#"{{"type":"rooms","rooms":[{room}],"more":true}}"#));
+        let kim = WhoEntry { name: "kim".to_owned(), state: 1, relation: 1 };
+        let member = r#"{"name":"kim","relation":"moderator","state":"away"}"#;
+        let dev = rooms::Room { conversation: 5, name: "개발".to_owned() };
+        assert_eq!(
+            members(&dev, 9, &[kim]),
+            format!(
+                r#"{{"type":"members","conversation":"5","room":"개발","count":9,"members":[{member}]}}"#
+            )
+        );
+        assert_eq!(ignored(&["lee".to_owned()]), r#"{"type":"ignored","names":["lee"]}"#);
     }
 
     #[test]
     fn a_role_of_a_later_version_is_its_number() {
         let of = |role| {
-            let (name, conversations) = ("김철수".to_owned(), chat_proto::List(Vec::new()));
+            let (name, conversations) = ("김철수".to_owned(), List(Vec::new()));
             let (session, time_ms, resume_token, grace_ms) = (u64::MAX, 0, None, 0);
             welcome(&Welcome { session, name, time_ms, role, resume_token, grace_ms, conversations })
         };
@@ -245,7 +381,7 @@ mod tests {
     #[test]
     fn what_would_act_on_a_terminal_is_escaped_and_reads_back_as_it_was() {
         let text = "a\u{1b}[2J\u{7f}\u{9b}\u{85}\u{202e}\u{2028}\u{e0041}\n\t\\ 안녕 👍";
-        let json = line(&Event::Broadcast(said(text))).expect("sent by a server");
+        let json = line(&Event::Broadcast(said(text)), &Rooms::new(false)).expect("sent by a server");
         assert!(
             json.contains(r#""a\u001b[2J\u007f\u009b\u0085\u202e\u2028\udb40\udc41\n\t\\ 안녕 👍""#),
             "{json}"

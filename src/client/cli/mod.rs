@@ -2,6 +2,7 @@
 
 mod account_words;
 mod args;
+mod asker;
 mod bench;
 mod chat;
 mod command;
@@ -12,10 +13,15 @@ mod exit;
 mod help;
 mod input;
 mod json;
+mod json_record;
 mod korean;
+mod manual;
 mod output;
 mod outside;
 mod password;
+mod request;
+mod room_words;
+mod rooms;
 mod show;
 mod talk;
 mod terminal;
@@ -34,6 +40,7 @@ use self::{
     exit::Exit,
     output::{Encodings, Level, Output},
     outside::Outside,
+    rooms::Rooms,
     talk::Tally,
     words::Lang,
 };
@@ -110,8 +117,11 @@ async fn in_session(
         return Ok(entrance.change_password(&session, &secrets, outside).await.map(|()| Exit::Done));
     }
     // Known to the server now; wiped here.
+    let room_password = secrets.take_room();
     drop(secrets);
-    Chat { args, lang, output, outside, session: &session, tally }.run(events).await.map(Ok)
+    let rooms = Rooms::new(terminal::is_interactive());
+    let chat = Chat { args, lang, output, outside, session: &session, tally, rooms: &rooms, room_password };
+    chat.run(events).await.map(Ok)
 }
 
 fn level(args: &Args) -> Level {

@@ -100,6 +100,12 @@ impl Password {
         }
     }
 
+    /// As it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// As a packet has it.
     pub fn credential(&self) -> Result<Credential, Error> {
         if self.0.len() > CREDENTIAL_BYTES_MAX.into() {

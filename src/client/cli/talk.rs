@@ -2,20 +2,22 @@
 
 use std::{cell::Cell, collections::VecDeque, future::pending, time::Duration};
 
-use chat_proto::{LOBBY, Receipt, Refusal, WhisperReceipt};
+use chat_proto::{ErrorCode, Receipt, Refusal, WhisperReceipt};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, timeout_at},
 };
 
 use super::{
+    asker::{Asker, does_something},
+    chat::Chat,
     command::Command,
-    escape::escape,
     input::Input,
-    output::Output,
-    words::{Lang, is_momentary},
+    request::Request,
+    rooms::Target,
+    words::is_momentary,
 };
-use crate::client::{Error, Pace, Pending, Session};
+use crate::client::{Error, Pace, Pending};
 
 /// How long a line's answer is waited for without `--wait-ack`.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -25,8 +27,9 @@ const TRIES_MAX: u32 = 100;
 const RETRY: Duration = Duration::from_secs(1);
 /// Lines unanswered at a time, where the server sets no rate.
 const WINDOW_MAX: u16 = 64;
-/// Pages of members that are listed before the rest is only counted.
-const PAGES_MAX: u32 = 5;
+/// How long a line that somebody types may have to wait at a refusal before it is sent again. Whoever sits there is told
+/// of a longer time, such as that of a room in slow mode; a pipe has time.
+const TYPED_WAIT: Duration = Duration::from_secs(3);
 
 /// Why no more is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,10 +57,8 @@ impl Tally {
 
 /// Says lines.
 pub struct Talker<'a> {
-    session: &'a Session,
-    output: &'a Output,
-    lang: Lang,
-    tally: &'a Tally,
+    chat: &'a Chat<'a>,
+    asker: Asker<'a>,
     pace: Pace,
     /// `None`: as long as it takes.
     patience: Option<Duration>,
@@ -73,9 +74,15 @@ pub struct Talker<'a> {
 struct Line {
     number: u64,
     message_id: u64,
-    to: Option<String>,
+    to: To,
     text: String,
     tries: u32,
+}
+
+enum To {
+    Lobby,
+    Room(u64),
+    Person(String),
 }
 
 struct Sent {
@@ -85,30 +92,21 @@ struct Sent {
 }
 
 enum Answer {
-    Broadcast(Pending<Receipt>),
+    Line(Pending<Receipt>),
     Whisper(Pending<WhisperReceipt>),
 }
 
 impl<'a> Talker<'a> {
     /// Has said nothing yet. `message_ids` is the first of many that this user has not used before.
     #[must_use]
-    pub fn new(
-        session: &'a Session,
-        output: &'a Output,
-        lang: Lang,
-        tally: &'a Tally,
-        wait_ack: bool,
-        message_ids: u64,
-    ) -> Self {
-        let limits = &session.server().limits;
+    pub fn new(chat: &'a Chat<'a>, message_ids: u64) -> Self {
+        let limits = &chat.session.server().limits;
         let window = if limits.chat_per_second == 0 { limits.requests_outstanding } else { 1 };
         Self {
-            session,
-            output,
-            lang,
-            tally,
+            chat,
+            asker: Asker::new(chat),
             pace: Pace::new(limits.chat_per_second, limits.chat_burst, Instant::now()),
-            patience: (!wait_ack).then_some(PATIENCE),
+            patience: (!chat.args.wait_ack).then_some(PATIENCE),
             window: window.clamp(1, WINDOW_MAX).into(),
             unanswered: VecDeque::new(),
             number: 0,
@@ -131,6 +129,7 @@ impl<'a> Talker<'a> {
                         Some(input) => self.take(input).await,
                         None => Some(End::Input),
                     };
+                    self.chat.rooms.prompt.set_done(self.number);
                 }
                 else => return end.expect("the window has room for a line"),
             }
@@ -139,128 +138,149 @@ impl<'a> Talker<'a> {
 
     async fn take(&mut self, input: Input) -> Option<End> {
         self.number += 1;
+        let Chat { output, lang, .. } = *self.chat;
         let line = match input {
             Input::Line(line) => line,
             Input::Mended(line, encoding) => {
-                self.output.warn(self.lang.line_mended(self.number, encoding)).await;
+                output.warn(lang.line_mended(self.number, encoding)).await;
                 line
             }
             Input::Unreadable(why) => {
-                self.reject(self.lang.line_unreadable(self.number, &why)).await;
+                self.reject(lang.line_unreadable(self.number, &why)).await;
                 return None;
             }
             Input::TooLong => {
-                self.reject(self.lang.line_refused(self.number, chat_proto::ErrorCode::TextTooLong.into()))
-                    .await;
+                self.refuse(ErrorCode::TextTooLong).await;
                 return None;
             }
             Input::Broken(why) => {
-                self.output.warn(self.lang.input_broken(&why)).await;
+                output.warn(lang.input_broken(&why)).await;
                 return None;
             }
         };
         match Command::parse(&line) {
-            Command::Say(text) => self.say(None, text).await,
-            Command::Whisper { to, text } => self.say(Some(to), text).await,
-            Command::Who => self.list_members().await,
+            Command::Say(text) => self.say_there(text).await,
+            Command::Whisper { to, text } => self.say(To::Person(to.to_owned()), text).await,
+            Command::SayIn { room, text } => match self.chat.rooms.find(room) {
+                Some(room) => self.say(To::Room(room.conversation), text).await,
+                None => self.refuse(ErrorCode::NotInRoom).await,
+            },
+            Command::Lobby => {
+                self.chat.rooms.aim(Target::Lobby);
+                output.notice(lang.lines_go_to_lobby().to_owned()).await;
+            }
+            Command::Ask(request) => self.ask(&request).await,
             Command::Help => {
-                for line in self.lang.help() {
-                    self.output.answer((*line).to_owned()).await;
+                for line in lang.help() {
+                    output.answer(line).await;
                 }
             }
             Command::Quit => return Some(End::Quit),
             Command::Nothing => {}
-            Command::Incomplete => self.reject(self.lang.incomplete_whisper(self.number)).await,
-            Command::Unknown(word) => self.reject(self.lang.unknown_command(self.number, word)).await,
+            Command::Incomplete(usage) => self.reject(lang.incomplete(self.number, usage)).await,
+            Command::Unknown(word) => self.reject(lang.unknown_command(self.number, word)).await,
         }
         None
     }
 
     /// A line that cannot be sent is one that will never be acknowledged.
     async fn reject(&self, why: String) {
-        self.tally.wanted.update(|lines| lines + 1);
-        self.output.warn(why).await;
+        self.chat.tally.wanted.update(|lines| lines + 1);
+        self.chat.output.warn(why).await;
     }
 
-    async fn say(&mut self, to: Option<&str>, text: &str) {
-        self.tally.wanted.update(|lines| lines + 1);
+    /// As the server would.
+    async fn refuse(&self, code: ErrorCode) {
+        self.reject(self.chat.lang.line_refused(self.number, Refusal::new(code))).await;
+    }
+
+    /// Says a line where lines go. One that may have been meant for a room one was just put out of is not said to
+    /// everyone in the lobby; somebody at a terminal is told so, and may say it again.
+    async fn say_there(&mut self, text: &str) {
+        let rooms = self.chat.rooms;
+        match rooms.target() {
+            Target::Lobby => self.say(To::Lobby, text).await,
+            Target::Room(room) => self.say(To::Room(room.conversation), text).await,
+            Target::Lost(room) => {
+                self.reject(self.chat.lang.line_lost(self.number, &room, rooms.after_loss())).await;
+                if rooms.at_terminal {
+                    rooms.aim(Target::Lobby);
+                }
+            }
+        }
+    }
+
+    /// Asks, after all that was said before has been concluded, also where that has to be sent again.
+    async fn ask(&mut self, request: &Request<'_>) {
+        while !self.unanswered.is_empty() {
+            let answer = first_answer(&mut self.unanswered, self.patience).await;
+            self.conclude(answer).await;
+        }
+        let (tally, counts) = (self.chat.tally, u64::from(does_something(request)));
+        tally.wanted.update(|lines| lines + counts);
+        match self.asker.ask(request).await {
+            Ok(()) => tally.acknowledged.update(|lines| lines + counts),
+            Err(error) => self.failed(self.number, error).await,
+        }
+    }
+
+    async fn say(&mut self, to: To, text: &str) {
+        self.chat.tally.wanted.update(|lines| lines + 1);
         let (message_id, number) = (self.next_message_id, self.number);
         self.next_message_id += 1;
         self.pace.wait().await;
-        let line = Line { number, message_id, to: to.map(str::to_owned), text: text.to_owned(), tries: 0 };
+        let line = Line { number, message_id, to, text: text.to_owned(), tries: 0 };
         self.send(line).await;
     }
 
     /// Sends a line, after those already sent and before any that is sent later.
     async fn send(&mut self, mut line: Line) {
         line.tries += 1;
+        let (session, id, text) = (self.chat.session, line.message_id, &line.text);
         let answer = match &line.to {
-            None => self.session.send_broadcast(line.message_id, &line.text).await.map(Answer::Broadcast),
-            Some(to) => self.session.send_whisper(line.message_id, to, &line.text).await.map(Answer::Whisper),
+            To::Lobby => session.send_broadcast(id, text).await.map(Answer::Line),
+            To::Room(room) => session.send_room_chat(id, *room, text).await.map(Answer::Line),
+            To::Person(name) => session.send_whisper(id, name, text).await.map(Answer::Whisper),
         };
         match answer {
             Ok(answer) => self.unanswered.push_back(Sent { line, since: Instant::now(), answer }),
-            Err(error) => self.failed(line, error).await,
+            Err(error) => self.failed(line.number, error).await,
         }
     }
 
     async fn conclude(&mut self, (line, outcome): (Line, Result<Option<Receipt>, Error>)) {
         match outcome {
             Ok(receipt) => {
-                self.tally.acknowledged.update(|lines| lines + 1);
+                self.chat.tally.acknowledged.update(|lines| lines + 1);
                 if let Some(receipt) = receipt {
                     let (epoch, seq) = (receipt.epoch, receipt.seq);
-                    self.output.detail(format!("line {}: epoch {epoch}, seq {seq}", line.number)).await;
+                    self.chat.output.detail(format!("line {}: epoch {epoch}, seq {seq}", line.number)).await;
                 }
             }
             Err(Error::Refused(refusal)) if is_momentary(refusal) && line.tries < TRIES_MAX => {
-                self.send_again(line, refusal).await;
+                let asked = Duration::from_millis(refusal.retry_ms.into());
+                if self.chat.rooms.at_terminal && asked > TYPED_WAIT {
+                    return self.failed(line.number, Error::Refused(refusal)).await;
+                }
+                self.send_again(line, if asked.is_zero() { RETRY } else { asked }).await;
             }
-            Err(error) => self.failed(line, error).await,
+            Err(error) => self.failed(line.number, error).await,
         }
     }
 
-    async fn send_again(&mut self, line: Line, refusal: Refusal) {
-        let asked = Duration::from_millis(refusal.retry_ms.into());
-        let wait = if asked.is_zero() { RETRY } else { asked };
+    async fn send_again(&mut self, line: Line, wait: Duration) {
         self.pace.fall_behind(Instant::now(), wait);
         sleep(wait).await;
         self.send(line).await;
     }
 
-    async fn failed(&self, line: Line, error: Error) {
+    async fn failed(&self, number: u64, error: Error) {
+        let Chat { output, lang, .. } = *self.chat;
         match error {
-            Error::Refused(refusal) => {
-                self.output.warn(self.lang.line_refused(line.number, refusal.code)).await;
-            }
-            Error::Timeout(_) => self.output.warn(self.lang.line_unanswered(line.number)).await,
+            Error::Refused(refusal) => output.warn(lang.line_refused(number, refusal)).await,
+            Error::Timeout(_) => output.warn(lang.line_unanswered(number)).await,
             // The connection is over.
             _ => pending().await,
-        }
-    }
-
-    async fn list_members(&self) {
-        let (mut walk, mut pages, mut listed) = (self.session.members(LOBBY), 0, 0);
-        loop {
-            let page = match walk.next_page().await {
-                Ok(Some(page)) => page,
-                Ok(None) => return,
-                Err(error) => return self.output.warn(self.lang.error(&error)).await,
-            };
-            let name = |entry: &chat_proto::WhoEntry| {
-                format!("{}{}", escape(&entry.name), self.lang.state(entry.state))
-            };
-            if pages == 0 {
-                self.output.answer(self.lang.here(page.members)).await;
-            }
-            let names: Vec<_> = page.entries.0.iter().map(name).collect();
-            self.output.answer(format!("  {}", names.join(", "))).await;
-            pages += 1;
-            listed += u32::try_from(names.len()).unwrap_or(u32::MAX);
-            if pages == PAGES_MAX && page.next != 0 {
-                let more = page.members.saturating_sub(listed);
-                return self.output.answer(self.lang.and_more(more)).await;
-            }
         }
     }
 }
@@ -274,7 +294,7 @@ async fn first_answer(
     let since = *since;
     let answering = async {
         match answer {
-            Answer::Broadcast(answer) => answer.await.map(Some),
+            Answer::Line(answer) => answer.await.map(Some),
             Answer::Whisper(answer) => answer.await.map(|_| None),
         }
     };

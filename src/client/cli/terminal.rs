@@ -9,13 +9,17 @@ use std::{
         mpsc,
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use parking_lot::{Condvar, Mutex};
 use rustyline::{Config, DefaultEditor, ExternalPrinter, Prompt, error::ReadlineError};
 use tokio_util::sync::CancellationToken;
 
-use super::input::{Input, is_about_text};
+use super::{
+    escape::escape,
+    input::{Input, is_about_text},
+};
 
 /// Printed above the line to have the prompt painted again: up, and down again.
 const WAKE: &str = "\x1b[A\n";
@@ -42,6 +46,46 @@ pub fn takes_colour() -> bool {
         && anstyle_query::windows::enable_ansi_colors() != Some(false)
 }
 
+/// How long a new prompt may wait for what the last line does. It shows where the next one goes.
+const PROMPT_WAIT: Duration = Duration::from_secs(1);
+
+/// What the prompt shows, told by whoever knows where lines go.
+#[derive(Default)]
+pub struct PromptState {
+    now: Mutex<Prompted>,
+    done: Condvar,
+}
+
+#[derive(Default)]
+struct Prompted {
+    /// The room that lines go to; empty for the lobby.
+    room: String,
+    /// Lines that have been dealt with.
+    lines: u64,
+}
+
+impl PromptState {
+    /// Lines go to this room from now on; empty: to the lobby.
+    pub fn set_room(&self, name: &str) {
+        self.now.lock().room = escape(name);
+    }
+
+    /// As many lines have been dealt with.
+    pub fn set_done(&self, lines: u64) {
+        self.now.lock().lines = lines;
+        self.done.notify_one();
+    }
+
+    fn wait_for(&self, lines: u64) {
+        let deadline = Instant::now() + PROMPT_WAIT;
+        self.done.wait_while_until(&mut self.now.lock(), |now| now.lines < lines, deadline);
+    }
+
+    fn text(&self) -> String {
+        format!("{}> ", self.now.lock().room)
+    }
+}
+
 /// Somebody types lines, in a thread of their own.
 pub struct LineEditor {
     printer: Box<dyn FnMut(String) -> rustyline::Result<()> + Send>,
@@ -53,19 +97,34 @@ pub struct LineEditor {
 impl LineEditor {
     /// Starts editing. Fails on a terminal that cannot do it.
     pub fn start(
-        take: impl FnMut(Input) -> bool + Send + 'static,
+        mut take: impl FnMut(Input) -> bool + Send + 'static,
+        state: Arc<PromptState>,
         interrupted: CancellationToken,
     ) -> rustyline::Result<Self> {
         let config = Config::builder().auto_add_history(true).keyseq_timeout(Some(KEY_SEQUENCE_MS)).build();
         let mut editor = DefaultEditor::with_config(config)?;
         let mut printer = editor.create_external_printer()?;
         let closing = Arc::new(AtomicBool::new(false));
-        let prompt = StoppingPrompt { closing: Arc::clone(&closing) };
+        let stop = Arc::clone(&closing);
         let (ends, ended) = mpsc::channel();
         thread::Builder::new().name("editor".to_owned()).spawn(move || {
             let _ends: mpsc::Sender<()> = ends;
             // Unwinds when the prompt says so, which puts the terminal right on its way.
-            let readline = || catch_unwind(AssertUnwindSafe(|| editor.readline(&prompt))).ok();
+            let readline = || {
+                let prompt = StoppingPrompt { text: state.text(), closing: Arc::clone(&stop) };
+                catch_unwind(AssertUnwindSafe(|| editor.readline(&prompt))).ok()
+            };
+            let mut lines = 0;
+            let take = |input| {
+                lines += 1;
+                // A command may change where lines go.
+                let is_command = matches!(&input, Input::Line(line) if line.starts_with('/'));
+                let taken = take(input);
+                if taken && is_command {
+                    state.wait_for(lines);
+                }
+                taken
+            };
             read_edited(readline, take, &interrupted);
         })?;
         Ok(Self { printer: Box::new(move |line| printer.print(line)), closing, ended })
@@ -126,16 +185,17 @@ fn is_broken_key(error: &ReadlineError) -> bool {
 /// A prompt that stops its editor. The editor waits for keys and offers no way to end that from outside; but it
 /// asks for its prompt, in its own thread, each time something is printed above it.
 struct StoppingPrompt {
+    text: String,
     closing: Arc<AtomicBool>,
 }
 
 impl Prompt for StoppingPrompt {
-    fn raw(&self) -> &'static str {
+    fn raw(&self) -> &str {
         if self.closing.load(Ordering::Acquire) {
             // No panic: nothing went wrong, and no hook is called.
             resume_unwind(Box::new("the line editor is closed"));
         }
-        "> "
+        &self.text
     }
 }
 

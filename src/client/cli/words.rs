@@ -2,9 +2,9 @@
 
 use std::env;
 
-use chat_proto::{Code, ErrorCode, LeaveReason, Refusal};
+use chat_proto::{Code, ErrorCode, Refusal};
 
-use super::{encoding::Encoding, escape::escape, korean};
+use super::{encoding::Encoding, escape::escape, korean, manual::Usage};
 use crate::client::Error;
 
 /// The language of what is written to standard error.
@@ -92,8 +92,8 @@ impl Lang {
 
     /// A line that was not taken; `number` is its place in the input.
     #[must_use]
-    pub fn line_refused(self, number: u64, code: Code) -> String {
-        let why = self.code(code);
+    pub fn line_refused(self, number: u64, refusal: Refusal) -> String {
+        let why = self.code(refusal.code) + &self.wait(refusal.retry_ms);
         self.pick(format!("line {number} was refused: {why}"), format!("{number}번째 줄이 거절됨: {why}"))
     }
 
@@ -134,13 +134,11 @@ impl Lang {
         )
     }
 
-    /// A whisper without a name or a text.
+    /// A command whose arguments are not as they must be, and how it is written.
     #[must_use]
-    pub fn incomplete_whisper(self, number: u64) -> String {
-        self.pick(
-            format!("line {number}: write /w NAME TEXT"),
-            format!("{number}번째 줄: /귓 이름 할말 로 쓰세요"),
-        )
+    pub fn incomplete(self, number: u64, usage: &'static Usage) -> String {
+        let [write, _] = self.usage(usage);
+        self.pick(format!("line {number}: write {write}"), format!("{number}번째 줄: {write} 로 쓰세요"))
     }
 
     /// Lines that were not acknowledged, at the end.
@@ -168,37 +166,6 @@ impl Lang {
         self.pick("the time of -W is up", "-W 시간이 다 되었습니다").to_owned()
     }
 
-    /// Somebody came in.
-    #[must_use]
-    pub fn joined(self, name: &str) -> String {
-        let name = escape(name);
-        self.pick(format!("{name} joined"), format!("{name} 님이 들어왔습니다"))
-    }
-
-    /// Somebody left.
-    #[must_use]
-    pub fn left(self, name: &str, reason: u16) -> String {
-        let name = escape(name);
-        let (english, korean) = match reason {
-            n if n == LeaveReason::Quit as u16 => ("", ""),
-            n if n == LeaveReason::Lost as u16 => (" (connection lost)", " (연결 끊김)"),
-            n if n == LeaveReason::Timeout as u16 => (" (timed out)", " (시간 초과)"),
-            n if n == LeaveReason::Kicked as u16 => (" (kicked)", " (추방됨)"),
-            n if n == LeaveReason::Replaced as u16 => (" (logged in elsewhere)", " (다른 곳에서 로그인)"),
-            _ => (" (cut off)", " (차단됨)"),
-        };
-        self.pick(format!("{name} left{english}"), format!("{name} 님이 나갔습니다{korean}"))
-    }
-
-    /// Lines that will not come.
-    #[must_use]
-    pub fn missed(self, lines: u64) -> String {
-        self.pick(
-            format!("lines missed: {lines}; they came faster than they were read"),
-            format!("놓친 줄: {lines}. 읽는 것보다 빨리 왔습니다"),
-        )
-    }
-
     /// Heads a list of members.
     #[must_use]
     pub fn here(self, members: u32) -> String {
@@ -211,36 +178,15 @@ impl Lang {
         self.pick(format!("and {members} more"), format!("그 밖에 {members}명"))
     }
 
-    /// What follows the name of a member who is not simply here.
+    /// The word for a member who is not simply here; empty for one who is.
     #[must_use]
     pub fn state(self, state: u16) -> &'static str {
         match state {
             0 => "",
-            1 => self.pick(" (away)", " (자리 비움)"),
-            2 => self.pick(" (reconnecting)", " (다시 연결 중)"),
-            _ => " (?)",
+            1 => self.pick("away", "자리 비움"),
+            2 => self.pick("reconnecting", "다시 연결 중"),
+            _ => "?",
         }
-    }
-
-    /// The commands.
-    #[must_use]
-    pub fn help(self) -> &'static [&'static str] {
-        self.pick(
-            &[
-                "a line           say it to everyone",
-                "/w NAME TEXT     say TEXT to NAME alone",
-                "/who             list who is here",
-                "/quit            leave",
-                "//TEXT           say /TEXT",
-            ],
-            &[
-                "그냥 한 줄        모두에게 말하기",
-                "/귓 이름 할말     한 사람에게만 말하기 (/귓말, /w)",
-                "/누구             접속한 사람 보기 (/who)",
-                "/나가기           나가기 (/quit)",
-                "//할말            빗금으로 시작하는 말 하기",
-            ],
-        )
     }
 }
 

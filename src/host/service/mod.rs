@@ -12,6 +12,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use windows_service::service::ServiceAccess;
+
+use super::exit::Failure;
 pub use event_log::EventLayer;
 pub use manage::manage;
 pub use running::run;
@@ -67,13 +70,19 @@ enum StartType {
     Manual,
 }
 
-fn name(text: &str) -> Result<String, &'static str> {
+/// Whether this can be a service's name.
+pub fn name(text: &str) -> Result<String, &'static str> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if (1..=NAME_MAX).contains(&text.len()) && text.chars().all(fits) {
         Ok(text.to_owned())
     } else {
         Err("1 to 80 ASCII letters, digits, '-', '_' or '.'")
     }
+}
+
+/// Where a service that is installed keeps its data.
+pub fn folder(name: &str) -> Result<PathBuf, Failure> {
+    Ok(installed::Installed::open(name, ServiceAccess::QUERY_CONFIG)?.folder())
 }
 
 /// Where a service keeps its data, if nobody chose another folder.

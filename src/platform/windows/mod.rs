@@ -8,7 +8,13 @@ pub use event_log::{EventKind, EventSource};
 use std::{io, os::windows::io::AsRawSocket};
 
 use socket2::Socket;
-use windows_sys::Win32::Networking::WinSock::{SO_EXCLUSIVEADDRUSE, SOL_SOCKET, setsockopt};
+use windows_sys::Win32::{
+    Networking::WinSock::{SO_EXCLUSIVEADDRUSE, SOL_SOCKET, setsockopt},
+    System::{
+        ProcessStatus::{K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS},
+        Threading::GetCurrentProcess,
+    },
+};
 
 /// Before binding: makes the address this process's alone. Without it another process may bind the same address
 /// with `SO_REUSEADDR` and take the connections (that option means something else here than on Unix, so it is
@@ -28,6 +34,17 @@ pub fn raise_descriptor_limit() -> Option<u64> {
     None
 }
 
+/// Bytes of this process that are in memory: its working set.
+#[must_use]
+pub fn memory_bytes() -> Option<u64> {
+    let bytes = u32::try_from(size_of::<PROCESS_MEMORY_COUNTERS>()).ok()?;
+    let mut counters = PROCESS_MEMORY_COUNTERS { cb: bytes, ..Default::default() };
+    // SAFETY: the handle is the process's own, which is never closed, and the structure is as long as it says; no
+    // safe wrapper of this exists in std or tokio.
+    let told = unsafe { K32GetProcessMemoryInfo(GetCurrentProcess(), &raw mut counters, bytes) };
+    if told == 0 { None } else { u64::try_from(counters.WorkingSetSize).ok() }
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
@@ -35,6 +52,12 @@ mod tests {
     use socket2::{Domain, SockAddr, Type};
 
     use super::*;
+
+    #[test]
+    fn a_process_knows_what_memory_it_takes() {
+        let bytes = memory_bytes().expect("every process may ask about itself");
+        assert!((1 << 16..1 << 40).contains(&bytes), "{bytes}");
+    }
 
     #[test]
     fn nobody_takes_an_address_that_is_owned() {

@@ -2,7 +2,7 @@
 
 use iocp_chat::store::{
     ARCHIVE_LINE_BYTES_MAX, ArchiveError, AuditEntry, AuditRecord, FOR_GOOD, NewInvite, NewRoom,
-    PasswordDigest, Place, Role, RoomSanction, ServerSanction, Store, Subject,
+    PasswordDigest, Place, Role, RoomChange, RoomSanction, ServerSanction, Store, Subject,
 };
 
 use super::{NOW, account, actions, entry, log, open, person, room, sanction};
@@ -43,7 +43,7 @@ async fn fill(store: &Store) {
         seconds: Some(u64::MAX),
         ..entry("room.delete")
     };
-    store.rooms().delete(9, &full).await.expect("it exists");
+    store.rooms().apply(9, &[RoomChange::Gone], &full).await.expect("it exists");
     for subject in [Subject::Name(person("Lee")), Subject::Network("2001:db8::/32".into())] {
         let new = ServerSanction { subject, sanction: sanction(None, Some(NOW + 1)) };
         store.sanctions().set(&new, &entry("mute")).await.expect("set");

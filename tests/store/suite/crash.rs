@@ -7,7 +7,7 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use iocp_chat::store::{AuditEntry, NewRoom, Place, Role, Store};
+use iocp_chat::store::{AuditEntry, NewRoom, Place, Role, RoomChange, Store};
 
 use super::{NOW, account, entry, forms, log, open, room};
 use crate::fresh;
@@ -155,7 +155,11 @@ async fn a_child_makes_rooms_until_it_is_killed() {
                     store.rooms().create(&new, &about("create")).await.expect("free");
                     println!("{MADE}{number}");
                     if number % 3 == 0 {
-                        store.rooms().delete(number, &about("delete")).await.expect("it exists");
+                        store
+                            .rooms()
+                            .apply(number, &[RoomChange::Gone], &about("delete"))
+                            .await
+                            .expect("it exists");
                         println!("{DELETED}{number}");
                     }
                 }

@@ -1,6 +1,6 @@
 //! Names under new rules: everybody keeps an account, and what collides is told.
 
-use iocp_chat::store::{Misfit, NameForms, Role};
+use iocp_chat::store::{Misfit, NameForms, Role, RoomChange};
 
 use super::{account, entry, forms, open, room};
 use crate::fresh;
@@ -83,7 +83,7 @@ async fn the_names_of_rooms_are_rewritten_as_those_of_accounts_are_and_beside_th
     let chess = &loaded[2].room.name;
     assert_eq!((&*chess.shown, &*chess.key, chess.version), ("chess~", "chess", 2));
 
-    rooms.delete(1, &entry("delete")).await.expect("it exists");
+    rooms.apply(1, &[RoomChange::Gone], &entry("delete")).await.expect("it exists");
     assert_eq!(rooms.rewrite_names(2, later).await.expect("rewritten"), expected[1..]);
     store.close().await.expect("closed");
 }

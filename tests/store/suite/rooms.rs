@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use iocp_chat::store::{
-    FOR_GOOD, NewRoom, PasswordDigest, Person, Role, Room, RoomRole, RoomSanction, RoomSettings, Store,
-    StoreError, StoredRoom,
+    FOR_GOOD, NewRoom, PasswordDigest, Person, Role, Room, RoomChange, RoomRole, RoomSanction, RoomSettings,
+    Store, StoreError, StoredRoom,
 };
 use tokio::time::timeout;
 
@@ -13,6 +13,10 @@ use crate::fresh;
 
 async fn load(store: &Store) -> Vec<StoredRoom> {
     store.rooms().load(NOW).await.expect("loaded")
+}
+
+fn role(account_key: &str, role: Option<u16>) -> RoomChange {
+    RoomChange::Role { account_key: account_key.into(), role }
 }
 
 fn banned(name: &str) -> RoomSanction {
@@ -107,14 +111,23 @@ async fn what_is_changed_about_a_room_is_changed_and_written_down() {
 
     new.room.settings.topic = "chess".into();
     new.room.settings.password = PasswordDigest::new(b"digest");
-    rooms.change(5, &new.room.settings, &entry("change")).await.expect("changed");
-    rooms.set_role(5, "kim", Some(1), &entry("role")).await.expect("set");
-    rooms.set_role(5, "kim", Some(2), &entry("role")).await.expect("set");
-    rooms.set_sanction(5, &banned("Lee"), &entry("ban")).await.expect("set");
+    rooms
+        .apply(5, &[RoomChange::Settings(new.room.settings.clone())], &entry("change"))
+        .await
+        .expect("changed");
+    rooms.apply(5, &[role("kim", Some(1))], &entry("role")).await.expect("set");
+    rooms.apply(5, &[role("kim", Some(2))], &entry("role")).await.expect("set");
+    rooms.apply(5, &[RoomChange::Sanction(banned("Lee").clone())], &entry("ban")).await.expect("set");
     let muted = RoomSanction { person: person("lee"), sanction: sanction(None, Some(NOW + 1)) };
-    rooms.set_sanction(5, &muted, &entry("mute")).await.expect("set");
-    rooms.set_invited(5, &person("Park"), true, &entry("invite")).await.expect("set");
-    rooms.set_invited(5, &person("PARK"), true, &entry("invite")).await.expect("set");
+    rooms.apply(5, &[RoomChange::Sanction(muted.clone())], &entry("mute")).await.expect("set");
+    rooms
+        .apply(5, &[RoomChange::Invited(person("Park").clone(), true)], &entry("invite"))
+        .await
+        .expect("set");
+    rooms
+        .apply(5, &[RoomChange::Invited(person("PARK").clone(), true)], &entry("invite"))
+        .await
+        .expect("set");
     let expected = StoredRoom {
         room: new.room.clone(),
         roles: vec![RoomRole { account: kim, person: person("Kim"), role: 2 }],
@@ -124,15 +137,55 @@ async fn what_is_changed_about_a_room_is_changed_and_written_down() {
     assert_eq!(load(&store).await, [expected]);
 
     let nothing = RoomSanction { person: person("lee"), sanction: sanction(None, None) };
-    rooms.set_role(5, "kim", None, &entry("role")).await.expect("taken");
-    rooms.set_sanction(5, &nothing, &entry("lift")).await.expect("lifted");
-    rooms.set_invited(5, &person("park"), false, &entry("uninvite")).await.expect("taken");
+    rooms.apply(5, &[role("kim", None)], &entry("role")).await.expect("taken");
+    rooms.apply(5, &[RoomChange::Sanction(nothing.clone())], &entry("lift")).await.expect("lifted");
+    rooms
+        .apply(5, &[RoomChange::Invited(person("park").clone(), false)], &entry("uninvite"))
+        .await
+        .expect("taken");
     assert_eq!(load(&store).await, [stored(&new)]);
     let done = actions(&store).await;
     assert_eq!(
         done,
         ["create", "change", "role", "role", "ban", "mute", "invite", "invite", "role", "lift", "uninvite"]
     );
+    store.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn an_act_that_changes_several_things_is_one_entry_and_all_or_nothing() {
+    let fresh = fresh().await;
+    let store = open(&fresh).await;
+    let rooms = store.rooms();
+    store.accounts().create(&account("kim"), Role::User).await.expect("free");
+    rooms.create(&room(5, "games"), &entry("create")).await.expect("free");
+    rooms.apply(5, &[role("kim", Some(1))], &entry("appoint")).await.expect("set");
+    let ban =
+        [role("kim", None), RoomChange::Invited(person("kim"), false), RoomChange::Sanction(banned("kim"))];
+    rooms.apply(5, &ban, &entry("ban")).await.expect("of three changes two are made");
+    let expected = StoredRoom { sanctions: vec![banned("kim")], ..stored(&room(5, "games")) };
+    assert_eq!(load(&store).await, [expected]);
+    assert_eq!(actions(&store).await, ["create", "appoint", "ban"]);
+    store.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn a_room_that_is_stored_anew_is_as_it_is_now_and_was_not_stored_before_or_was() {
+    let fresh = fresh().await;
+    let store = open(&fresh).await;
+    let rooms = store.rooms();
+    store.accounts().create(&account("kim"), Role::User).await.expect("free");
+    let before = NewRoom { roles: vec![("kim".into(), 2)], invited: vec![person("lee")], ..room(5, "games") };
+    rooms.create(&before, &entry("create")).await.expect("free");
+    let mut now = NewRoom { sanctions: vec![banned("lee")], ..room(5, "games") };
+    now.room.settings.topic = "go".into();
+    rooms.replace(&now, &entry("again")).await.expect("stored");
+    rooms.replace(&room(9, "new"), &entry("first")).await.expect("stored");
+    assert_eq!(load(&store).await, [stored(&now), stored(&room(9, "new"))]);
+    let taken = rooms.replace(&room(5, "new"), &entry("in vain")).await;
+    assert!(matches!(taken, Err(StoreError::Taken)), "{taken:?}");
+    assert_eq!(load(&store).await, [stored(&now), stored(&room(9, "new"))], "and nothing is gone");
+    assert_eq!(actions(&store).await, ["create", "again", "first"]);
     store.close().await.expect("closed");
 }
 
@@ -147,15 +200,15 @@ async fn where_there_is_nothing_to_change_nothing_is_written_down() {
     let (vain, lee) = (entry("in vain"), person("lee"));
     let nothing = RoomSanction { person: lee.clone(), sanction: sanction(None, None) };
     for done in [
-        rooms.change(6, &settings, &vain).await,
-        rooms.delete(6, &vain).await,
-        rooms.set_role(6, "kim", Some(2), &vain).await,
-        rooms.set_role(5, "nobody", Some(2), &vain).await,
-        rooms.set_role(5, "kim", None, &vain).await,
-        rooms.set_sanction(6, &banned("lee"), &vain).await,
-        rooms.set_sanction(5, &nothing, &vain).await,
-        rooms.set_invited(6, &lee, true, &vain).await,
-        rooms.set_invited(5, &lee, false, &vain).await,
+        rooms.apply(6, &[RoomChange::Settings(settings.clone())], &vain).await,
+        rooms.apply(6, &[RoomChange::Gone], &vain).await,
+        rooms.apply(6, &[role("kim", Some(2))], &vain).await,
+        rooms.apply(5, &[role("nobody", Some(2))], &vain).await,
+        rooms.apply(5, &[role("kim", None)], &vain).await,
+        rooms.apply(6, &[RoomChange::Sanction(banned("lee").clone())], &vain).await,
+        rooms.apply(5, &[RoomChange::Sanction(nothing.clone())], &vain).await,
+        rooms.apply(6, &[RoomChange::Invited(lee.clone(), true)], &vain).await,
+        rooms.apply(5, &[RoomChange::Invited(lee.clone(), false)], &vain).await,
     ] {
         assert!(matches!(done, Err(StoreError::NotFound)), "{done:?}");
     }
@@ -192,7 +245,7 @@ async fn a_room_that_is_gone_leaves_its_name_free_and_its_number_used() {
     rooms.create(&new, &entry("create")).await.expect("free");
     // A room may begin to persist long after it began.
     rooms.create(&room(4, "chess"), &entry("create")).await.expect("free");
-    rooms.delete(9, &entry("delete")).await.expect("it exists");
+    rooms.apply(9, &[RoomChange::Gone], &entry("delete")).await.expect("it exists");
     store.close().await.expect("closed");
 
     let store = open(&fresh).await;

@@ -1,0 +1,150 @@
+//! The operator's side of the channel: asks a running server, and prints what it says.
+
+use std::{io, path::Path, time::Duration};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    signal,
+    time::{Instant, MissedTickBehavior, interval, timeout},
+};
+
+use super::{
+    CtlArgs,
+    args::Verb,
+    lines::Lines,
+    local,
+    request::{End, RECORD_BYTES_MAX, Request},
+    show,
+};
+use crate::host::{args::Settings, exit::Failure, folder};
+
+/// How long the server may take for each line of its answer: longer than the 10 s of its database.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
+/// How often a server is asked that is watched.
+const WATCH: Duration = Duration::from_secs(1);
+/// Lines between two headings of what is watched.
+const HEADING: usize = 20;
+/// How long a server may take to stop: three times what it takes unless configured otherwise.
+const STOP_MAX: Duration = Duration::from_secs(60);
+
+/// Does what the command line says.
+pub async fn run(args: &CtlArgs, settings: &Settings) -> Result<(), Failure> {
+    let config = settings.load()?;
+    #[cfg(windows)]
+    let folder = match &args.service {
+        Some(name) => crate::host::service::folder(name)?,
+        None => folder::data(&config)?,
+    };
+    #[cfg(unix)]
+    let folder = folder::data(&config)?;
+    match &args.verb {
+        Verb::Status { watch: true } => tokio::select! {
+            watched = watch(&folder, args.json) => watched,
+            _ = signal::ctrl_c() => Ok(()),
+        },
+        Verb::Stop => stop(&folder, args.json).await,
+        verb => {
+            let mut asked = Asked::begin(&folder, &verb.request()).await?;
+            let mut shown = show::Table::of(verb);
+            while let Some(record) = asked.next().await? {
+                print(args.json, &record, |record| shown.show(record))?;
+            }
+            if args.json { Ok(()) } else { crate::host::print(&shown.end()) }
+        }
+    }
+}
+
+/// A question to a server, and what of the answer is still to be read.
+struct Asked<S> {
+    lines: Lines<S>,
+    place: String,
+}
+
+impl Asked<()> {
+    async fn begin(
+        folder: &Path,
+        request: &Request,
+    ) -> Result<Asked<impl AsyncRead + AsyncWrite + Unpin + use<>>, Failure> {
+        let place = folder.display().to_string();
+        let stream = local::connect(folder).await.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => Failure::Runtime(format!("no server runs in {place}")),
+            io::ErrorKind::PermissionDenied => {
+                let who = if cfg!(windows) { "an administrator" } else { "its owner, or as root" };
+                Failure::Runtime(format!("the server in {place} is not yours: run this as {who}"))
+            }
+            _ => Failure::running(&place, error),
+        })?;
+        let mut asked = Asked { lines: Lines::new(stream), place };
+        let line = serde_json::to_string(request).expect("a request is made of what JSON has") + "\n";
+        asked.lines.write(&line).await.map_err(|error| asked.failed(error))?;
+        Ok(asked)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Asked<S> {
+    /// The next record; `None` when there are no more.
+    async fn next(&mut self) -> Result<Option<Value>, Failure> {
+        let read = timeout(ANSWER_MAX, self.lines.read(RECORD_BYTES_MAX)).await;
+        let line = match read {
+            Ok(Ok(Some(line))) => line,
+            Ok(Ok(None)) => return Err(self.failed("the server has closed the channel")),
+            Ok(Err(error)) => return Err(self.failed(error)),
+            Err(_) => return Err(self.failed(format_args!("no answer within {} s", ANSWER_MAX.as_secs()))),
+        };
+        let record: Value = serde_json::from_slice(&line).map_err(|error| self.failed(error))?;
+        if record.get("end").is_none() {
+            return Ok(Some(record));
+        }
+        match serde_json::from_value(record).map_err(|error| self.failed(error))? {
+            End::Done => Ok(None),
+            End::Refused { code: 0, text } => Err(Failure::Runtime(text)),
+            End::Refused { code, text } => Err(Failure::Runtime(format!("{text} ({code})"))),
+        }
+    }
+
+    fn failed(&self, why: impl std::fmt::Display) -> Failure {
+        Failure::running(&self.place, why)
+    }
+}
+
+/// Asks again and again. Each time anew: a connection that is kept would be the one to go when there are many.
+async fn watch(folder: &Path, json: bool) -> Result<(), Failure> {
+    let mut ticks = interval(WATCH);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    for line in 0_usize.. {
+        ticks.tick().await;
+        let mut asked = Asked::begin(folder, &Request::Status).await?;
+        while let Some(record) = asked.next().await? {
+            if !json && line.is_multiple_of(HEADING) {
+                crate::host::print(show::WATCH_HEADING)?;
+            }
+            print(json, &record, show::watched)?;
+        }
+    }
+    Ok(())
+}
+
+/// Asks the server to stop, and waits until it has: then it closes the channel.
+async fn stop(folder: &Path, json: bool) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let mut asked = Asked::begin(folder, &Request::Stop).await?;
+    while let Some(record) = asked.next().await? {
+        if json {
+            print(json, &record, |_| String::new())?;
+        }
+    }
+    match timeout(STOP_MAX, asked.lines.read(RECORD_BYTES_MAX)).await {
+        // Closed in whatever way: nobody answers any more.
+        Ok(_) if json => Ok(()),
+        Ok(_) => {
+            let seconds = begun.elapsed().as_secs_f64();
+            crate::host::print(&format!("the server has stopped, after {seconds:.1} s\n"))
+        }
+        Err(_) => Err(asked.failed(format_args!("still stopping after {} s", STOP_MAX.as_secs()))),
+    }
+}
+
+fn print(json: bool, record: &Value, shown: impl FnOnce(&Value) -> String) -> Result<(), Failure> {
+    crate::host::print(&if json { format!("{record}\n") } else { shown(record) })
+}

@@ -1,0 +1,329 @@
+//! What a server answers, as lines for people: 80 columns at most, and names never cut.
+
+use serde_json::Value;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::args::Verb;
+
+/// Columns of a line.
+const COLUMNS: usize = 80;
+/// What a name stands behind that has a line of its own.
+const INDENT: &str = "        ";
+
+/// The heading of what is watched.
+pub const WATCH_HEADING: &str = "TIME       STATE      SESSIONS  CONNECTIONS   ROOMS    BEHIND      MEMORY\n";
+
+/// Records of one answer, under a heading.
+pub struct Table {
+    heading: &'static str,
+    row: fn(&Value) -> String,
+    none: &'static str,
+    rows: usize,
+}
+
+impl Table {
+    /// What a command is answered with.
+    pub fn of(verb: &Verb) -> Self {
+        let (heading, row, none): (_, fn(&Value) -> String, _) = match verb {
+            Verb::Sessions => (
+                "    ID  ROLE        FOR  ROOMS  STATE  ADDRESS          NAME\n",
+                session,
+                "nobody is here\n",
+            ),
+            Verb::Rooms => ("    ID  MEMBERS  CAPACITY  FLAGS  NAME  TOPIC\n", room, "there is no room\n"),
+            Verb::Slow { .. } => ("   LINES      ID  WHERE             NAME\n", behind, "nobody is behind\n"),
+            Verb::Bans => {
+                ("KIND  UNTIL                 BY                WHOM  REASON\n", held, "nobody is\n")
+            }
+            Verb::Status { .. } => ("", status, ""),
+            _ => ("", did, ""),
+        };
+        Self { heading, row, none, rows: 0 }
+    }
+
+    /// One more record.
+    pub fn show(&mut self, record: &Value) -> String {
+        self.rows += 1;
+        let heading = if self.rows == 1 { self.heading } else { "" };
+        heading.to_owned() + &(self.row)(record)
+    }
+
+    /// What is said if there were none.
+    pub fn end(&self) -> String {
+        if self.rows == 0 { self.none.into() } else { String::new() }
+    }
+}
+
+/// One line of what is watched.
+pub fn watched(status: &Value) -> String {
+    // 2026-07-25T10:11:12Z
+    let time = text(status, "time").get(11..).unwrap_or_default();
+    format!(
+        "{time:<9}  {:<9}  {:>8}  {:>11}  {:>6}  {:>8}  {:>10}\n",
+        text(status, "state"),
+        number(status, "sessions"),
+        number(status, "connections"),
+        number(status, "rooms"),
+        status["slowest"]["lines"].as_u64().unwrap_or_default(),
+        memory(status),
+    )
+}
+
+fn status(status: &Value) -> String {
+    let guests = if is(status, "guests") { "with and without an account" } else { "with an account" };
+    let registration = match (is(status, "frozen"), is(status, "registration")) {
+        (true, _) => "frozen",
+        (false, true) => "open, with an invite at least",
+        (false, false) => "closed",
+    };
+    let (uptime, logins) = (age(number(status, "uptime_s")), number(status, "logins"));
+    let (accepted, refused) = (number(status, "accepted"), number(status, "refused"));
+    let (missed, cut) = (number(status, "missed"), number(status, "cut"));
+    let listen = status["listen"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let names = ["listens on"].into_iter().chain(std::iter::repeat(""));
+    let mut shown =
+        entry("version", &format!("{}, process {}", text(status, "version"), number(status, "process")));
+    shown.extend(names.zip(listen).map(|(name, address)| entry(name, address)));
+    for (name, value) in [
+        ("since", format!("{} ({uptime})", text(status, "since"))),
+        ("state", text(status, "state").into()),
+        ("people come", guests.into()),
+        ("registration", registration.into()),
+        ("sessions", number(status, "sessions").to_string()),
+        ("connections", number(status, "connections").to_string()),
+        ("rooms", number(status, "rooms").to_string()),
+    ] {
+        shown += &entry(name, &value);
+    }
+    shown += &match &status["slowest"] {
+        Value::Null => entry("slowest", "nobody is behind"),
+        behind => {
+            let head = format!("{:<12}  behind by {}:", "slowest", number(behind, "lines"));
+            line(&head, text(behind, "name"), "")
+        }
+    };
+    shown += &entry("memory", &memory(status));
+    shown += &entry("until now", &format!("{accepted} connections, {logins} logins, {refused} refusals"));
+    shown + &entry("", &format!("{missed} lines missed, {cut} connections cut"))
+}
+
+fn entry(name: &str, value: &str) -> String {
+    cut_line(&format!("{name:<12}  {value}"))
+}
+
+fn session(session: &Value) -> String {
+    let state = match (is(session, "away"), is(session, "muted")) {
+        (false, false) => "",
+        (true, false) => "away",
+        (false, true) => "muted",
+        (true, true) => "both",
+    };
+    let head = format!(
+        "{:>6}  {:<9}  {:>4}  {:>5}  {state:<5}  {:<15}",
+        number(session, "session"),
+        text(session, "role"),
+        age(number(session, "since_s")),
+        session["rooms"].as_array().map_or(0, Vec::len),
+        text(session, "address"),
+    );
+    line(&head, text(session, "name"), "")
+}
+
+fn room(room: &Value) -> String {
+    let flags = [("hidden", 'h'), ("invite_only", 'i'), ("persistent", 'p'), ("password", 'w')];
+    let flags: String = flags.iter().filter(|(name, _)| is(room, name)).map(|(_, letter)| letter).collect();
+    let capacity = match number(room, "capacity") {
+        // The lobby takes everybody.
+        0 => "-".into(),
+        capacity => capacity.to_string(),
+    };
+    let (number, members) = (number(room, "room"), number(room, "members"));
+    let head = format!("{number:>6}  {members:>7}  {capacity:>8}  {flags:<5}");
+    line(&head, named(text(room, "name")), text(room, "topic"))
+}
+
+fn behind(behind: &Value) -> String {
+    let place = cut(named(text(behind, "room_name")), 16);
+    let fill = " ".repeat(16 - place.width());
+    let (lines, session) = (number(behind, "lines"), number(behind, "session"));
+    line(&format!("{lines:>8}  {session:>6}  {place}{fill}"), text(behind, "name"), "")
+}
+
+fn held(held: &Value) -> String {
+    let by = cut(text(held, "by"), 16);
+    let fill = " ".repeat(16 - by.width());
+    let until = held["until"].as_str().unwrap_or("for good");
+    line(&format!("{:<4}  {until:<20}  {by}{fill}", text(held, "kind")), whom(held), text(held, "reason"))
+}
+
+/// What was done, as a sentence.
+fn did(record: &Value) -> String {
+    let name = whom(record);
+    let time = match record["seconds"].as_u64() {
+        None => "for good".into(),
+        Some(seconds) => {
+            format!("for {}", humantime::format_duration(std::time::Duration::from_secs(seconds)))
+        }
+    };
+    let sessions = |key| match number(record, key) {
+        1 => "1 session".into(),
+        more => format!("{more} sessions"),
+    };
+    let changed = is(record, "changed");
+    let said = match text(record, "did") {
+        "kick" => format!("{name} is put out"),
+        "ban" => format!("{name} is banned {time}; {} put out", sessions("put_out")),
+        "unban" if changed => format!("{name} may come in again"),
+        "unban" => format!("{name} was not banned"),
+        "mute" => format!("{name} is mute {time}"),
+        "unmute" if changed => format!("{name} may speak again"),
+        "unmute" => format!("{name} was not mute"),
+        "announce" => "announced".into(),
+        "freeze" => "nobody registers until `thaw`".into(),
+        "thaw" => "people register as configured".into(),
+        "drain" => format!("nobody else comes in; {} here", sessions("sessions")),
+        "open" => format!("people come in; {} here", sessions("sessions")),
+        other => other.into(),
+    };
+    said + "\n"
+}
+
+/// A line that ends in a name, whole, and what there is room for behind it. Where they do not fit together, the name
+/// has a line of its own.
+fn line(head: &str, name: &str, rest: &str) -> String {
+    let together = head.width() + 2 + name.width() <= COLUMNS;
+    let line = if together { format!("{head}  {name}") } else { format!("{INDENT}{name}") };
+    let line = if rest.is_empty() { line } else { format!("{line}  {rest}") };
+    if together { cut_line(&line) } else { format!("{}\n{}", head.trim_end(), cut_line(&line)) }
+}
+
+fn cut_line(line: &str) -> String {
+    cut(line.trim_end(), COLUMNS) + "\n"
+}
+
+/// What fits into so many columns.
+fn cut(text: &str, columns: usize) -> String {
+    if text.width() <= columns {
+        return text.into();
+    }
+    let mut left = columns - 1;
+    let mut kept = String::new();
+    for c in text.chars() {
+        let Some(rest) = left.checked_sub(c.width().unwrap_or_default()) else { break };
+        left = rest;
+        kept.push(c);
+    }
+    kept + "…"
+}
+
+fn named(room: &str) -> &str {
+    if room.is_empty() { "(lobby)" } else { room }
+}
+
+fn whom(record: &Value) -> &str {
+    record["name"].as_str().unwrap_or_else(|| text(record, "network"))
+}
+
+/// A time in its largest unit.
+fn age(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3_600 => format!("{}m", seconds / 60),
+        3_600..86_400 => format!("{}h", seconds / 3_600),
+        _ => format!("{}d", seconds / 86_400),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "it is shown with one decimal")]
+fn memory(status: &Value) -> String {
+    let bytes = status["memory_bytes"].as_u64();
+    bytes.map_or_else(|| "unknown".into(), |bytes| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)))
+}
+
+fn text<'a>(record: &'a Value, key: &str) -> &'a str {
+    record[key].as_str().unwrap_or_default()
+}
+
+fn number(record: &Value, key: &str) -> u64 {
+    record[key].as_u64().unwrap_or_default()
+}
+
+fn is(record: &Value, key: &str) -> bool {
+    record[key].as_bool().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The longest name, which is twice as wide as it is long.
+    fn wide() -> String {
+        "가".repeat(32)
+    }
+
+    fn all() -> Vec<String> {
+        let address = "2001:db8:1111:2222:3333:4444:5555:6666";
+        let topic = "a topic of several words ".repeat(5);
+        let mut shown = Vec::new();
+        for name in ["kim".to_owned(), wide()] {
+            for address in ["127.0.0.1", address] {
+                shown.push(session(&json!({
+                    "session": 999_999, "name": name, "role": "moderator", "address": address, "since_s": 86_399,
+                    "rooms": [1, 2], "away": true, "muted": true,
+                })));
+            }
+            shown.push(room(&json!({
+                "room": 7, "name": name, "members": 10_000, "capacity": 10_000, "hidden": true, "invite_only": true,
+                "persistent": true, "password": true, "topic": topic,
+            })));
+            shown.push(behind(&json!({ "session": 1, "name": name, "room_name": wide(), "lines": 4_096 })));
+            shown.push(held(&json!({
+                "kind": "mute", "name": name, "by": wide(), "until": "2026-07-25T10:11:12Z", "reason": topic,
+            })));
+        }
+        shown.push(held(&json!({ "kind": "ban", "network": format!("{address}/128"), "by": "operator" })));
+        let listen = vec![format!("[{address}]:11021"); 4];
+        shown.push(status(&json!({ "slowest": { "name": wide(), "lines": 1 }, "listen": listen })));
+        shown.push(watched(
+            &json!({ "time": "2026-07-25T10:11:12Z", "state": "draining", "memory_bytes": 1 << 31 }),
+        ));
+        shown
+    }
+
+    #[test]
+    fn no_line_has_more_than_80_columns_and_no_name_is_cut() {
+        for text in all() {
+            assert!(text.ends_with('\n'), "{text}");
+            for line in text.lines() {
+                assert!(line.width() <= COLUMNS, "{line}");
+                assert_eq!(line, line.trim_end());
+            }
+        }
+        assert_eq!(all().iter().filter(|text| text.contains(&wide())).count(), 6);
+    }
+
+    #[test]
+    fn a_name_that_does_not_fit_has_a_line_of_its_own_with_what_follows_it() {
+        let head = "x".repeat(40);
+        assert_eq!(line(&head, "kim", "words"), format!("{head}  kim  words\n"));
+        assert_eq!(line(&head, &wide(), "many words"), format!("{head}\n{INDENT}{}  many …\n", wide()));
+        assert_eq!(cut("가나다", 6), "가나다");
+        assert_eq!((cut("가나다", 5), cut("가나다", 4)), ("가나…".into(), "가…".into()));
+    }
+
+    #[test]
+    fn headings_stand_over_what_they_name() {
+        let shown = Table::of(&Verb::Sessions).show(&json!({
+            "session": 7, "name": "kim", "role": "user", "address": "127.0.0.1", "since_s": 61, "rooms": [1],
+        }));
+        assert_eq!(
+            shown,
+            "    ID  ROLE        FOR  ROOMS  STATE  ADDRESS          NAME\n     7  user         1m      1         \
+             127.0.0.1        kim\n"
+        );
+        let none = Table::of(&Verb::Slow { most: 1 });
+        assert_eq!(none.end(), "nobody is behind\n");
+    }
+}

@@ -11,9 +11,9 @@ use chat_proto::{
     Username, Whisper, limits::CLIENT_PACKET_BYTES_MAX,
 };
 use iocp_chat::{
-    config::Bounds,
+    config::{Bounds, RoomsConfig},
     net::Outbound,
-    room::{Charter, Control, Hub, Log, Mailbox, Pace, SessionId, Subscriber},
+    room::{Charter, Control, Directory, Hub, Log, Mailbox, Pace, SessionId, Subscriber},
     session::{NameForms, SessionRegistry},
 };
 use tokio_util::codec::Decoder;
@@ -23,7 +23,7 @@ type Operation = Box<dyn FnMut()>;
 type Prepare = fn() -> Operation;
 
 /// What there is to count, and what prepares it.
-const OPERATIONS: [(&str, Prepare); 12] = [
+const OPERATIONS: [(&str, Prepare); 13] = [
     ("encode-broadcast", encode_broadcast),
     ("encode-whisper", encode_whisper),
     ("encode-answer", encode_answer),
@@ -33,6 +33,7 @@ const OPERATIONS: [(&str, Prepare); 12] = [
     ("decode-whisper", || decode(&whisper(NAME, TEXT))),
     ("decode-whisper-korean", || decode(&whisper(KOREAN_NAME, KOREAN_TEXT))),
     ("append", append),
+    ("say", say),
     ("gather", || gather(1)),
     ("gather-rooms", || gather(ROOMS)),
     ("whisper", hand_over),
@@ -44,7 +45,7 @@ const TIMES_MAX: usize = 400;
 /// Lines said between two gatherings: what four talkers with 32 lines outstanding each keep going.
 const LINES: u64 = 128;
 /// Those who say them.
-const TALKERS: u64 = 4;
+const TALKERS: usize = 4;
 /// Rooms of a member of several; what is said is said in all of them by turns.
 const ROOMS: u64 = 8;
 /// Members of the room that is only appended to: every one is told.
@@ -161,10 +162,30 @@ fn append() -> Operation {
     })
 }
 
+/// As `append`, and before each line the directory asks whether its speaker may: the way of the server.
+fn say() -> Operation {
+    let lobby = Log::new(chat_proto::LOBBY, HEAD.epoch, LOBBY);
+    let mut directory = Directory::new(0, lobby, RoomsConfig::default(), || {});
+    let members: Vec<_> = (1..=LISTENERS).map(|number| Arc::new(subscriber(number))).collect();
+    for member in &members {
+        directory.enter_lobby(member, HEAD.time_ms);
+    }
+    let text = Text::parse(TEXT).expect("valid");
+    let mut operation = move || {
+        for (_, talker) in (0..LINES).zip(members[..TALKERS].iter().cycle()) {
+            let said = directory.say(chat_proto::LOBBY, talker, black_box(&text), HEAD.time_ms);
+            said.expect("a member speaks");
+        }
+        directory.hub_mut().publish();
+    };
+    (0..TURNS_TO_FILL).for_each(|_| operation());
+    Box::new(operation)
+}
+
 /// One listener takes what a turn has said, however many rooms it was said in, and sends it.
 fn gather(rooms: u64) -> Operation {
     // The talkers, who pass over their own lines, come first here, and would be the last to gather.
-    let (mut hub, mut members) = members_of(rooms, TALKERS + TIMES_MAX as u64);
+    let (mut hub, mut members) = members_of(rooms, (TALKERS + TIMES_MAX) as u64);
     let text = Text::parse(TEXT).expect("valid");
     // Everybody has gathered before, so that what only a first time needs is there.
     say_a_turn(&mut hub, rooms, &text);
@@ -203,13 +224,7 @@ fn members_of(rooms: u64, members: u64) -> (Hub, Vec<Outbound>) {
         hub.open(Log::new(room, HEAD.epoch, LOBBY), Pace::new(|| {}), Charter::lobby());
     }
     let outbounds = (1..=members).map(|number| {
-        let name = Username::parse(&format!("member{number}")).expect("valid");
-        let subscriber = Arc::new(Subscriber::new(
-            SessionId(number),
-            name,
-            chat_proto::Role::Guest,
-            Mailbox::new(HEAD.epoch, MAILBOX),
-        ));
+        let subscriber = Arc::new(subscriber(number));
         for room in 1..=rooms {
             // The lobby has bit 1, and the rooms after it have the next.
             let bit = u32::try_from(room).expect("a few rooms");
@@ -222,9 +237,15 @@ fn members_of(rooms: u64, members: u64) -> (Hub, Vec<Outbound>) {
     (hub, outbounds)
 }
 
+fn subscriber(number: u64) -> Subscriber {
+    let name = Username::parse(&format!("member{number}")).expect("valid");
+    let mailbox = Mailbox::new(HEAD.epoch, MAILBOX);
+    Subscriber::new(SessionId(number), name, chat_proto::Role::Guest, mailbox)
+}
+
 fn say_a_turn(hub: &mut Hub, rooms: u64, text: &Text) {
     for line in 0..LINES {
-        let talker = SessionId(line / rooms % TALKERS + 1);
+        let talker = SessionId(line / rooms % TALKERS as u64 + 1);
         hub.say(line % rooms + 1, talker, text, HEAD.time_ms).expect("a member speaks");
     }
     hub.publish();

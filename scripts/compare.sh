@@ -65,9 +65,11 @@ declare -A runs=(
     ["idle-15000"]="idle --clients 15000 --duration $((2 * seconds_each))"
     [stalled]="stalled --clients 100 --duration $((3 * seconds_each))"
     ["not-stalled"]="broadcast --clients 100 --duration $((3 * seconds_each))"
+    [rooms]="rooms --clients 1000 --rooms 50 --duration $seconds_each"
+    [crowded]="crowded --clients 10000 --rooms 50 --duration $seconds_each"
 )
 run_order=(broadcast-100 broadcast-300 broadcast-1000 broadcast-3000 broadcast-10000 pipeline-100 pipeline-1000 steady
-    whisper churn idle-5000 idle-15000 stalled not-stalled)
+    whisper churn idle-5000 idle-15000 stalled not-stalled rooms crowded)
 
 main() {
     local section="${1:-all}"

@@ -1,25 +1,23 @@
 //! `chat-client bench` against the real server, which passes its checks, and against broken ones, which do not.
 
 mod common;
+#[path = "common/peer.rs"]
+mod peer;
 #[path = "common/process.rs"]
 mod process;
 
 use std::{
-    io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener},
     process::Command,
     thread::JoinHandle,
     time::Duration,
 };
 
 use bytes::BytesMut;
-use chat_proto::{
-    Answer, ClientPacket, Code, HelloAnswer, LOBBY, Limits, Line, LineHead, List, PacketCodec, Presence,
-    Receipt, ServerPacket, Welcome, limits::SERVER_PACKET_BYTES_MAX,
-};
+use chat_proto::{Answer, ClientPacket, LOBBY, Line, LineHead, Receipt, ServerPacket};
 use iocp_chat::client::bench::{Plan, Report, Scenario, page, run, table};
+use peer::Peer;
 use process::ServerProcess;
-use tokio_util::codec::Decoder;
 
 const UNLIMITED: [&str; 2] = ["--set", "rates.chat.per_second=0"];
 
@@ -27,7 +25,12 @@ fn small(scenario: Scenario, server: SocketAddr) -> Plan {
     Plan {
         clients: 8,
         talkers: if scenario == Scenario::Churn { 0 } else { 2 },
-        rate: if matches!(scenario, Scenario::Steady | Scenario::Idle) { 100.0 } else { 0.0 },
+        rooms: if matches!(scenario, Scenario::Rooms | Scenario::Crowded) { 2 } else { 0 },
+        rate: if matches!(scenario, Scenario::Steady | Scenario::Idle | Scenario::Crowded) {
+            100.0
+        } else {
+            0.0
+        },
         window: 4,
         warm_up: Duration::from_millis(50),
         duration: Duration::from_millis(200),
@@ -55,6 +58,11 @@ fn every_scenario_finds_the_server_right() {
             assert_eq!(check.sent, check.accepted, "{name}");
             assert_eq!(check.delivered, check.accepted * plan.receivers() as u64, "{name}");
             assert_eq!(report.delivery.count, report.deliveries, "{name}: every delivery has a time");
+            assert_eq!(report.pairs.is_some(), scenario == Scenario::Crowded, "{name}");
+            if let Some(pairs) = &report.pairs {
+                assert!(pairs.alone.count > 0 && pairs.crowded.count > 0, "{pairs:?}");
+                assert_eq!(pairs.check.delivered, pairs.check.accepted, "one hears each line");
+            }
             if cfg!(target_os = "linux") {
                 assert!(report.memory.logged_in.is_some() && report.cpu.server.is_some(), "{name}");
                 assert_eq!(report.subject.server.len(), 1, "{name}");
@@ -203,66 +211,4 @@ fn broken_server(listener: TcpListener, fault: Fault) -> JoinHandle<()> {
             talker[0].send(&answer.to_bytes());
         }
     })
-}
-
-/// The server's end of a connection.
-struct Peer {
-    socket: TcpStream,
-    codec: PacketCodec,
-    buffer: BytesMut,
-    name: String,
-}
-
-impl Peer {
-    /// Greets, and lets in.
-    fn greet(socket: TcpStream) -> Self {
-        socket.set_nodelay(true).expect("a TCP option");
-        let codec = PacketCodec::new(SERVER_PACKET_BYTES_MAX);
-        let mut peer = Self { socket, codec, buffer: BytesMut::new(), name: String::new() };
-        let Some(ClientPacket::Hello(hello)) = peer.receive() else { panic!("a Hello is first") };
-        let limits = Limits { chat_per_second: 0, notice_members: 0, ..Limits::DEFAULT };
-        let hello = HelloAnswer {
-            id: hello.id,
-            code: Code::OK,
-            version_min: 1,
-            version_max: 1,
-            features: 0,
-            durability: 0,
-            ways_in: chat_proto::way_in::GUEST,
-            time_ms: 0,
-            limits,
-        };
-        peer.send(&ServerPacket::HelloAnswer(hello).to_bytes());
-        let Some(ClientPacket::Login(login)) = peer.receive() else { panic!("a Login is second") };
-        login.name.as_str().clone_into(&mut peer.name);
-        let welcome = Welcome {
-            session: 1,
-            name: peer.name.clone(),
-            time_ms: 0,
-            role: chat_proto::Role::Guest as u16,
-            resume_token: None,
-            grace_ms: 0,
-            conversations: List(vec![Presence { conversation: LOBBY, epoch: 9, seq: 0 }]),
-        };
-        peer.send(&ServerPacket::LoginAnswer(Answer { id: login.id, outcome: Ok(welcome) }).to_bytes());
-        peer
-    }
-
-    fn receive(&mut self) -> Option<ClientPacket> {
-        loop {
-            if let Some(frame) = self.codec.decode(&mut self.buffer).expect("packets") {
-                return Some(ClientPacket::decode(frame.kind, &frame.body).expect("valid"));
-            }
-            let mut bytes = [0; 4_096];
-            match self.socket.read(&mut bytes) {
-                Ok(0) | Err(_) => return None,
-                Ok(count) => self.buffer.extend_from_slice(&bytes[..count]),
-            }
-        }
-    }
-
-    fn send(&mut self, bytes: &[u8]) {
-        // The run may be over.
-        let _ = self.socket.write_all(bytes);
-    }
 }

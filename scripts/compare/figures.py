@@ -51,9 +51,11 @@ LOG_IN_P99 = Figure("p99 ms", "log_ins.latency.p99_ms", digits=1)
 
 
 def wrong(reports):
-    """Lines lost, doubled, out of order or sent back, and connections cut, in all rounds together."""
-    kinds = ["lost", "doubled", "reordered", "missed", "echoed", "foreign", "cut"]
-    return sum(report["check"][kind] for report in reports for kind in kinds)
+    """Lines lost, doubled, out of order, sent back or in a wrong room, and connections cut, in all rounds together."""
+    kinds = ["lost", "doubled", "reordered", "missed", "echoed", "stray", "foreign", "cut"]
+    checks = [report["check"] for report in reports]
+    checks += [report["pairs"]["check"] for report in reports if report["pairs"]]
+    return sum(check[kind] for check in checks for kind in kinds)
 
 
 def compared(figure, reports):

@@ -12,6 +12,9 @@ SEND_US = 6.2
 ANSWER_P99 = Figure("answer p99 ms", "answer.p99_ms", digits=1)
 LAST_P50 = Figure("last delivery p50 ms", "last_delivery.p50_ms", digits=0)
 LAST_P99 = Figure("last delivery p99 ms", "last_delivery.p99_ms", digits=0)
+PAIRS_P50 = Figure("pairs' p50 ms", "pairs.crowded.p50_ms", digits=1)
+PAIRS_P99 = Figure("pairs' p99 ms", "pairs.crowded.p99_ms", digits=1)
+ALONE_P99 = Figure("p99 ms of the pairs alone", "pairs.alone.p99_ms", digits=1)
 PEAK_MIB = Figure("peak MiB", "memory.peak_pss_kib", 1 / 1024, 1)
 
 
@@ -82,6 +85,11 @@ def stalled(measured):
     return "; ".join(parts), met
 
 
+def crowded(measured):
+    p50, p99, alone = (measured.ours("crowded", figure) for figure in (PAIRS_P50, PAIRS_P99, ALONE_P99))
+    return f"p50 {p50:.1f} ms, p99 {p99:.1f} ms; alone p99 {alone:.1f} ms", "yes" if p99 < 100 else "no"
+
+
 def flat(measured):
     members = (100, 300, 1000, 3000, 10000)
     values = {count: measured.ours(f"broadcast-{count}", CPU) for count in members}
@@ -143,6 +151,18 @@ TARGETS = [
         [],
         ["broadcast-100", "broadcast-300", "broadcast-1000", "broadcast-3000", "broadcast-10000"],
         flat,
+    ),
+    (
+        "a delivery in 50 rooms of 20: at most 0.5 us",
+        [],
+        ["rooms"],
+        lambda it: at_most(it, "rooms", CPU, 0.5, None, "us"),
+    ),
+    (
+        "a room of 10,000 that is flooded delays no other: p99 there under 100 ms",
+        [],
+        ["crowded"],
+        crowded,
     ),
 ]
 

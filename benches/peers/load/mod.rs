@@ -46,7 +46,7 @@ pub fn run<D: Dialect>(plan: &Plan, at_once: usize) -> Result<Report, Error> {
         Scenario::Idle => measure(&server, &mut swarm, deliveries_and_times, |_| Ok(()))?,
         _ => talk(plan, &mut swarm, &server)?,
     };
-    let found = Found { time_s, before, logged_in, log_ins, measured, stalled: None };
+    let found = Found { time_s, before, logged_in, log_ins, measured, stalled: None, pairs: None };
     Ok(found.report(plan, &server, &mut swarm.tally))
 }
 
@@ -55,6 +55,9 @@ fn check<D: Dialect>(plan: &Plan) -> Result<(), String> {
     plan.check()?;
     if plan.scenario == Scenario::Stalled {
         return Err("stalled is for chat-client bench: other servers do not say what was missed".into());
+    }
+    if matches!(plan.scenario, Scenario::Rooms | Scenario::Crowded) {
+        return Err("rooms and crowded are for chat-client bench: here there is one room".into());
     }
     if plan.size < text::HEAD_BYTES {
         return Err(format!("--size must be at least {}", text::HEAD_BYTES));

@@ -4,7 +4,7 @@ use super::{
     latency::{Latency, Percentiles},
     plan::{Plan, Scenario},
     process::{self, Cpu, Memory, Server},
-    report::{CpuReport, LogInReport, MemoryReport, Report, Sample, StalledReport, Subject},
+    report::{CpuReport, LogInReport, MemoryReport, PairsReport, Report, Sample, StalledReport, Subject},
     tally::Tally,
 };
 
@@ -25,6 +25,8 @@ pub struct Found {
     pub measured: Measured,
     /// Members that did not read.
     pub stalled: Option<StalledReport>,
+    /// Those beside the crowd.
+    pub pairs: Option<PairsReport>,
 }
 
 /// What the measured time came to.
@@ -61,7 +63,7 @@ impl Found {
     /// The report; the reasons in `tally` go into it.
     #[must_use]
     pub fn report(self, plan: &Plan, server: &Server, tally: &mut Tally) -> Report {
-        let Self { time_s, before, logged_in, mut log_ins, mut measured, stalled } = self;
+        let Self { time_s, before, logged_in, mut log_ins, mut measured, stalled, pairs } = self;
         let is_churn = plan.scenario == Scenario::Churn;
         let latency = measured.latency.percentiles();
         let each_us = |cpu: Option<Cpu>| per(cpu.map(|cpu| cpu.total_s() * 1e6), measured.deliveries);
@@ -79,13 +81,15 @@ impl Found {
             measured.cpu.generator_us_per_delivery = generator_us;
         }
         let mut failures = tally.check.failures();
+        let of_pairs = pairs.iter().flat_map(|pairs| pairs.check.failures());
+        failures.extend(of_pairs.map(|failure| format!("of the pairs: {failure}")));
         failures.append(&mut tally.reasons);
         let pss = measured.series.iter().filter_map(|sample| sample.memory).map(|memory| memory.pss_kib);
         let memory = MemoryReport {
             before,
             logged_in,
             peak_pss_kib: pss.max(),
-            pss_kib_per_member: growth(before, logged_in, (plan.clients + plan.stalled) as u64),
+            pss_kib_per_member: growth(before, logged_in, plan.connections() as u64),
         };
         let one_at_a_time = plan.scenario == Scenario::Idle;
         let mut report = Report {
@@ -104,6 +108,7 @@ impl Found {
             check: tally.check,
             refused: std::mem::take(&mut tally.refused),
             stalled,
+            pairs,
             series: measured.series,
             notes: Vec::new(),
             failures,
@@ -128,7 +133,12 @@ fn subject(time_s: u64, server: &Server) -> Subject {
 /// What the figures do not say by themselves.
 fn notes(report: &Report) -> Vec<String> {
     let mut notes = Vec::new();
-    if report.plan.rate > 0.0 {
+    if report.plan.scenario == Scenario::Crowded {
+        notes.push(
+            "the crowd's times are those at full load; a line of the pairs counts from when it was due"
+                .into(),
+        );
+    } else if report.plan.rate > 0.0 {
         let note = "open loop: a line's time counts from when it was due, so nothing is omitted when the server is late";
         notes.push(note.to_owned());
     } else if report.plan.scenario != Scenario::Churn {

@@ -1,16 +1,20 @@
 //! One connection of the load generator: what it has of the server, and what it makes of each packet.
 
-use std::io::{self, Read, Write};
+use std::{
+    collections::BTreeMap,
+    io::{self, Read, Write},
+};
 
 use bytes::BytesMut;
 use chat_proto::{
-    ClientPacket, Credential, Hello, LOBBY, Login, Logout, MAILBOX, Malformed, Pong, RequestId, ServerPacket,
-    Username, VERSION, kind,
+    ClientPacket, Credential, Hello, LOBBY, Login, Logout, MAILBOX, Malformed, Missed, Pong, RequestId,
+    ServerPacket, Username, VERSION, kind,
 };
 use mio::net::TcpStream;
 
 use super::{
-    checker::Checker,
+    checker::{Checker, Fault},
+    room::Room,
     scan::{Broken, Fields, Heard, Packets},
     stamp,
     talker::Talker,
@@ -23,6 +27,8 @@ pub const READ_BYTES: usize = 256 * 1024;
 const HELLO: RequestId = RequestId::MIN;
 const LOGIN: RequestId = HELLO.saturating_add(1);
 const LOGOUT: RequestId = LOGIN.saturating_add(1);
+/// Of the request that leads into a room. Whoever makes it does not talk yet.
+pub const ENTER: RequestId = LOGOUT.saturating_add(1);
 
 /// How far a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +60,7 @@ pub struct Member {
     written: usize,
     lobby: Option<Checker>,
     mailbox: Option<Checker>,
+    room: Option<Room>,
     goodbye: Option<String>,
 }
 
@@ -72,6 +79,7 @@ impl Member {
             written: 0,
             lobby: None,
             mailbox: None,
+            room: None,
             goodbye: None,
         }
     }
@@ -109,11 +117,21 @@ impl Member {
         }
     }
 
+    /// The room it is in, beside the lobby.
+    pub fn room(&self) -> Option<&Room> {
+        self.room.as_ref()
+    }
+
+    /// Sends a request.
+    pub fn ask(&mut self, request: &ClientPacket, tally: &mut Tally) {
+        self.put(request);
+        self.flush(tally);
+    }
+
     /// Leaves.
     pub fn log_out(&mut self, tally: &mut Tally) {
         self.phase = Phase::Leaving;
-        self.put(&ClientPacket::Logout(Logout { id: LOGOUT }));
-        self.flush(tally);
+        self.ask(&ClientPacket::Logout(Logout { id: LOGOUT }), tally);
     }
 
     /// Takes what is there to be read; `to_the_end` when the server has closed, which no later event tells again.
@@ -146,21 +164,27 @@ impl Member {
         self.flush(tally);
     }
 
-    /// Judges the lobby up to its end, and the mailbox up to its own.
-    pub fn finish(&self, end: u64, tally: &mut Tally) {
-        for (checker, end) in [(&self.lobby, Some(end)), (&self.mailbox, None)] {
-            if let Some(checker) = checker {
-                let verdict = checker.clone().finish(end.unwrap_or(checker.last()));
-                tally.check.lost += verdict.lost;
-                tally.check.echoed += verdict.echoed;
-                tally.check.missed += checker.missed_lines();
-            }
+    /// Judges the lobby and the room up to these ends, and the mailbox up to its own.
+    pub fn finish(&self, ends: &BTreeMap<u64, u64>, tally: &mut Tally) {
+        for (conversation, checker) in self.checkers() {
+            let end = ends.get(&conversation).copied().unwrap_or(checker.last());
+            let verdict = checker.clone().finish(end);
+            tally.check.lost += verdict.lost;
+            tally.check.echoed += verdict.echoed;
+            tally.check.missed += checker.missed_lines();
         }
     }
 
     /// Lines that the server said it will not send.
     pub fn missed(&self) -> u64 {
-        [&self.lobby, &self.mailbox].into_iter().flatten().map(Checker::missed_lines).sum()
+        self.checkers().map(|(_, checker)| checker.missed_lines()).sum()
+    }
+
+    fn checkers(&self) -> impl Iterator<Item = (u64, &Checker)> {
+        let room = self.room.as_ref().map(|room| (room.conversation(), room.checker()));
+        let lobby = self.lobby.as_ref().map(|checker| (LOBBY, checker));
+        let mailbox = self.mailbox.as_ref().map(|checker| (MAILBOX, checker));
+        [lobby, mailbox, room].into_iter().flatten()
     }
 
     /// Why the server ended the connection, if it said so.
@@ -174,7 +198,9 @@ impl Member {
         while let Some((kind, body)) = packets.next_packet()? {
             match kind {
                 kind::BROADCAST_LINE | kind::WHISPER_LINE => self.line(&body.line()?, &mut row, now, tally),
-                kind::BROADCAST_ANSWER | kind::WHISPER_ANSWER => self.answer(kind, body, now, tally)?,
+                kind::BROADCAST_ANSWER | kind::ROOM_CHAT_ANSWER | kind::WHISPER_ANSWER => {
+                    self.answer(kind, body, now, tally)?;
+                }
                 kind => self.rare(kind, body, now, tally)?,
             }
         }
@@ -184,22 +210,30 @@ impl Member {
 
     #[inline]
     fn line(&mut self, line: &Heard<'_>, row: &mut Row, now: u64, tally: &mut Tally) {
+        let stamp = stamp::read(line.text);
+        // A text without a stamp is somebody else's, and knows no room.
+        if stamp.is_some() && self.room.as_ref().is_some_and(|room| !room.is_said_here(line.text)) {
+            tally.check.stray += 1;
+            return;
+        }
         self.place(line.conversation, line.epoch, line.seq, tally);
-        tally.delivered(stamp::read(line.text), row, now);
+        tally.delivered(stamp, row, now);
     }
 
     #[inline]
     fn place(&mut self, conversation: u64, epoch: u64, seq: u64, tally: &mut Tally) {
-        let checker = match conversation {
-            LOBBY => {
+        // What the welcome did not name begins with its first line.
+        let begin = || Checker::new(epoch, seq.saturating_sub(1), false);
+        let taken = match (conversation, &mut self.room) {
+            (LOBBY, _) => {
                 tally.end = tally.end.max(seq);
-                &mut self.lobby
+                self.lobby.get_or_insert_with(begin).take(epoch, seq)
             }
-            _ => &mut self.mailbox,
+            (MAILBOX, _) => self.mailbox.get_or_insert_with(begin).take(epoch, seq),
+            (number, Some(room)) if room.conversation() == number => room.take(epoch, seq),
+            _ => return tally.check.stray += 1,
         };
-        // A mailbox that the welcome did not name begins with its first line.
-        let checker = checker.get_or_insert_with(|| Checker::new(epoch, seq - 1, false));
-        if let Err(fault) = checker.take(epoch, seq) {
+        if let Err(fault) = taken {
             tally.fault(fault);
         }
     }
@@ -213,17 +247,25 @@ impl Member {
         };
         if code != 0 {
             self.refused(code, body.number()?, now, tally);
-        } else if kind == kind::BROADCAST_ANSWER {
+            return Ok(());
+        }
+        if kind != kind::WHISPER_ANSWER {
             let (_epoch, seq) = (body.number()?, body.number()?);
+            self.own_line(kind, seq, tally);
+        }
+        tally.accepted(now.saturating_sub(due));
+        Ok(())
+    }
+
+    fn own_line(&mut self, kind: u16, seq: u64, tally: &mut Tally) {
+        if kind == kind::BROADCAST_ANSWER {
             tally.end = tally.end.max(seq);
             if let Some(lobby) = &mut self.lobby {
                 lobby.own_line(seq);
             }
-            tally.accepted(now.saturating_sub(due));
-        } else {
-            tally.accepted(now.saturating_sub(due));
+        } else if let Some(room) = &mut self.room {
+            room.own_line(seq);
         }
-        Ok(())
     }
 
     fn refused(&mut self, code: u64, retry_ms: u64, now: u64, tally: &mut Tally) {
@@ -256,7 +298,7 @@ impl Member {
             ServerPacket::HelloAnswer(hello) => tally.limits = Some(hello.limits),
             ServerPacket::LoginAnswer(answer) => match answer.outcome {
                 Ok(welcome) => {
-                    let joins_are_told = tally.limits.is_some_and(|limits| limits.notice_members > 0);
+                    let joins_are_told = tally.joins_are_told();
                     for at in welcome.conversations.0 {
                         match at.conversation {
                             LOBBY => self.lobby = Some(Checker::new(at.epoch, at.seq, joins_are_told)),
@@ -270,11 +312,17 @@ impl Member {
                 }
                 Err(refusal) => self.lost(&format!("the login was refused: {}", refusal.code.0), tally),
             },
+            ServerPacket::CreateRoomAnswer(answer) | ServerPacket::JoinRoomAnswer(answer) => {
+                match answer.outcome {
+                    Ok(entered) => {
+                        self.room = Some(Room::new(entered.place, tally.joins_are_told()));
+                        tally.entered += 1;
+                    }
+                    Err(refusal) => tally.kept_out = Some(refusal.code),
+                }
+            }
             ServerPacket::Missed(missed) => {
-                let checker = if missed.conversation == LOBBY { &mut self.lobby } else { &mut self.mailbox };
-                if let Some(checker) = checker
-                    && let Err(fault) = checker.missed(missed.epoch, missed.from, missed.to)
-                {
+                if let Err(fault) = self.missed_lines(&missed) {
                     tally.fault(fault);
                 }
             }
@@ -289,6 +337,16 @@ impl Member {
             _ => {}
         }
         Ok(())
+    }
+
+    fn missed_lines(&mut self, missed: &Missed) -> Result<(), Fault> {
+        let Missed { conversation, epoch, from, to } = *missed;
+        let checker = match (conversation, &mut self.room) {
+            (LOBBY, _) => &mut self.lobby,
+            (number, Some(room)) if room.conversation() == number => return room.missed(epoch, from, to),
+            _ => &mut self.mailbox,
+        };
+        checker.as_mut().map_or(Ok(()), |checker| checker.missed(epoch, from, to))
     }
 
     fn concludes(&mut self, id: u32) -> bool {

@@ -4,7 +4,8 @@
 //! that the generator costs less than the server. The parts that decide something are plain values without a
 //! socket or a clock: `schedule` when lines are due, `talker` which are sent, `checker` what a receiver
 //! must see, `latency` how long it took, `report` what it came to. Around them: `member` one connection,
-//! `swarm` all of them, `talk` and `churn` the scenarios. `parts` is what another generator can be made of.
+//! `swarm` all of them, `rooms` their way into rooms, `talk`, `churn` and `crowded` the scenarios. `parts` is what
+//! another generator can be made of.
 //!
 //! # Latency without omission
 //!
@@ -15,6 +16,7 @@
 
 mod checker;
 mod churn;
+mod crowded;
 mod found;
 mod html;
 mod latency;
@@ -24,6 +26,8 @@ mod plan;
 mod plot;
 mod process;
 mod report;
+mod room;
+mod rooms;
 mod sampler;
 mod scan;
 mod schedule;
@@ -44,11 +48,13 @@ pub use html::page;
 pub use latency::Percentiles;
 pub use plan::{Plan, Scenario};
 pub use process::{Cpu, Executable, Memory};
-pub use report::{CheckReport, CpuReport, LogInReport, MemoryReport, Report, Sample, StalledReport, Subject};
+pub use report::{
+    CheckReport, CpuReport, LogInReport, MemoryReport, PairsReport, Report, Sample, StalledReport, Subject,
+};
 pub use table::table;
 use thiserror::Error;
 
-use self::{found::Found, process::Server, swarm::Swarm};
+use self::{found::Found, process::Server, swarm::Swarm, tally::Clock};
 use crate::platform;
 
 /// Descriptors this process needs besides its connections.
@@ -94,20 +100,21 @@ pub type Watch<'a> = dyn FnMut(&Progress<'_>) + 'a;
 /// [`Report::failures`].
 pub fn run(plan: &Plan, watch: &mut Watch<'_>) -> Result<Report, Error> {
     plan.check().map_err(Error::Plan)?;
-    allow_connections(plan.clients + plan.stalled)?;
+    allow_connections(plan.connections())?;
+    if plan.scenario == Scenario::Crowded {
+        return crowded::run(plan, watch);
+    }
     let time_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    let server = Server::find(&plan.server_pids, plan.server, is_local(plan));
+    let server = server_of(plan);
     let before = server.memory();
-    let mut swarm = Swarm::new(plan.server, plan.receivers())?;
-    let log_ins = log_in(plan, &mut swarm, &server, watch)?;
+    let (mut swarm, log_ins) = come_in(plan, Clock::start(), &server, watch)?;
     let logged_in = server.memory();
-    check_limits(plan, &swarm)?;
     let is_churn = plan.scenario == Scenario::Churn;
     let run = if is_churn { churn::run } else { talk::run };
     let measured = run(plan, &mut swarm, &server, watch)?;
     let stalled =
         (plan.stalled > 0 && !is_churn).then(|| talk::wake_stalled(plan, &mut swarm)).transpose()?;
-    let found = Found { time_s, before, logged_in, log_ins, measured, stalled };
+    let found = Found { time_s, before, logged_in, log_ins, measured, stalled, pairs: None };
     Ok(found.report(plan, &server, &mut swarm.tally))
 }
 
@@ -122,13 +129,29 @@ pub fn allow_connections(count: usize) -> Result<(), Error> {
     }
 }
 
+/// Lets all members log in, and come into their rooms.
+fn come_in(
+    plan: &Plan,
+    clock: Clock,
+    server: &Server,
+    watch: &mut Watch<'_>,
+) -> Result<(Swarm, LogInReport), Error> {
+    let mut swarm = Swarm::new(plan.server, clock, plan.receivers())?;
+    let log_ins = log_in(plan, &mut swarm, server, watch)?;
+    check_limits(plan, &swarm)?;
+    if plan.rooms > 0 {
+        rooms::enter(plan, &mut swarm)?;
+    }
+    Ok((swarm, log_ins))
+}
+
 fn log_in(
     plan: &Plan,
     swarm: &mut Swarm,
     server: &Server,
     watch: &mut Watch<'_>,
 ) -> Result<LogInReport, Error> {
-    let (count, started, cpu) = (plan.clients + plan.stalled, swarm.clock.now(), server.cpu());
+    let (count, started, cpu) = (plan.connections(), swarm.clock.now(), server.cpu());
     swarm.log_in(count, plan.ramp, &mut |members| watch(&Progress::LoggingIn { members, of: count }))?;
     #[expect(clippy::cast_precision_loss, reason = "figures for people")]
     let seconds = (swarm.clock.now() - started) as f64 / 1e9;
@@ -157,6 +180,11 @@ fn check_limits(plan: &Plan, swarm: &Swarm) -> Result<(), Error> {
         )));
     }
     Ok(())
+}
+
+/// The processes that are measured.
+fn server_of(plan: &Plan) -> Server {
+    Server::find(&plan.server_pids, plan.server, is_local(plan))
 }
 
 /// Whether the server is on this machine: then the way to it begins at its own address.

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use serde::Serialize;
 
-use super::stamp::STAMP_BYTES;
+use super::{room::TEXT_BYTES_MIN, stamp::STAMP_BYTES};
 
 /// What is done to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -22,6 +22,10 @@ pub enum Scenario {
     Churn,
     /// As `Broadcast`, while some members never read.
     Stalled,
+    /// As `Broadcast`, in many rooms at once.
+    Rooms,
+    /// As `Broadcast`, in a room, while pairs in rooms of their own speak at a fixed rate.
+    Crowded,
 }
 
 /// A run. [`Plan::new`] has each scenario's defaults.
@@ -31,11 +35,13 @@ pub struct Plan {
     pub server: SocketAddr,
     /// What is done to it.
     pub scenario: Scenario,
-    /// Members logged in (the stalled ones apart); in `Churn` connections at a time.
+    /// Members logged in (the stalled ones and the pairs apart); in `Churn` connections at a time.
     pub clients: usize,
-    /// How many of them talk.
+    /// How many of them talk; in `Rooms` of each room.
     pub talkers: usize,
-    /// Lines a second of each talker, on a schedule. 0: as fast as the window lets them.
+    /// Rooms, all of one size; in `Crowded` of two members each, beside the crowd. 0: there is only the lobby.
+    pub rooms: usize,
+    /// Lines a second of each talker, on a schedule. 0: as fast as the window lets them. In `Crowded` of the pairs.
     pub rate: f64,
     /// Bytes of each line's text.
     pub size: usize,
@@ -60,13 +66,15 @@ const SIZE_MAX: usize = 3_072;
 
 impl Scenario {
     /// All of them, as the command line calls them.
-    pub const ALL: [(&str, Self); 6] = [
+    pub const ALL: [(&str, Self); 8] = [
         ("broadcast", Self::Broadcast),
         ("steady", Self::Steady),
         ("idle", Self::Idle),
         ("whisper", Self::Whisper),
         ("churn", Self::Churn),
         ("stalled", Self::Stalled),
+        ("rooms", Self::Rooms),
+        ("crowded", Self::Crowded),
     ];
 
     /// Its name on the command line.
@@ -80,19 +88,22 @@ impl Plan {
     /// The defaults of a scenario.
     #[must_use]
     pub fn new(scenario: Scenario, server: SocketAddr) -> Self {
-        let (clients, talkers, rate, window, stalled, seconds) = match scenario {
-            Scenario::Broadcast => (1_000, 4, 0.0, 32, 0, 5),
-            Scenario::Steady => (1_000, 5, 10.0, 32, 0, 10),
-            Scenario::Idle => (1_000, 1, 4.0, 1, 0, 10),
-            Scenario::Whisper => (100, 50, 0.0, 32, 0, 5),
-            Scenario::Churn => (32, 0, 0.0, 1, 0, 5),
-            Scenario::Stalled => (100, 4, 0.0, 32, 1, 15),
+        let (clients, talkers, rooms, rate, window, stalled, seconds) = match scenario {
+            Scenario::Broadcast => (1_000, 4, 0, 0.0, 32, 0, 5),
+            Scenario::Steady => (1_000, 5, 0, 10.0, 32, 0, 10),
+            Scenario::Idle => (1_000, 1, 0, 4.0, 1, 0, 10),
+            Scenario::Whisper => (100, 50, 0, 0.0, 32, 0, 5),
+            Scenario::Churn => (32, 0, 0, 0.0, 1, 0, 5),
+            Scenario::Stalled => (100, 4, 0, 0.0, 32, 1, 15),
+            Scenario::Rooms => (1_000, 2, 50, 0.0, 32, 0, 5),
+            Scenario::Crowded => (10_000, 4, 50, 10.0, 32, 0, 5),
         };
         Self {
             server,
             scenario,
             clients,
             talkers,
+            rooms,
             rate,
             size: 64,
             window,
@@ -105,10 +116,21 @@ impl Plan {
         }
     }
 
-    /// Who hears each line that is accepted.
+    /// Who hears each line that is accepted; in `Crowded` of the crowd's.
     #[must_use]
     pub fn receivers(&self) -> usize {
-        if self.scenario == Scenario::Whisper { 1 } else { self.clients - 1 }
+        match self.scenario {
+            Scenario::Whisper => 1,
+            Scenario::Rooms => self.clients / self.rooms - 1,
+            _ => self.clients - 1,
+        }
+    }
+
+    /// All who log in.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        let pairs = if self.scenario == Scenario::Crowded { self.rooms } else { 0 };
+        self.clients + self.stalled + 2 * pairs
     }
 
     /// Says what cannot be, naming the option.
@@ -126,6 +148,11 @@ impl Plan {
         if !(STAMP_BYTES..=SIZE_MAX).contains(&self.size) {
             return Err(format!("--size must be {STAMP_BYTES} to {SIZE_MAX}"));
         }
+        if matches!(self.scenario, Scenario::Rooms | Scenario::Crowded) {
+            self.check_rooms()?;
+        } else if self.rooms > 0 {
+            return wrong("--rooms is for rooms and crowded");
+        }
         match self.scenario {
             Scenario::Churn if self.rate > 0.0 => {
                 wrong("--rate says nothing of churn: it goes as fast as it can")
@@ -134,13 +161,39 @@ impl Plan {
             Scenario::Whisper if self.talkers * 2 > self.clients || self.talkers == 0 => {
                 wrong("whisper needs --talkers of 1 to half of --clients: each has a listener of its own")
             }
-            Scenario::Steady | Scenario::Idle if self.rate == 0.0 => wrong("--rate must be above 0 here"),
+            Scenario::Steady | Scenario::Idle | Scenario::Crowded if self.rate == 0.0 => {
+                wrong("--rate must be above 0 here")
+            }
             _ if self.clients < 2 => wrong("--clients must be at least 2: nobody hears themselves"),
             _ if self.talkers == 0 || self.talkers > self.clients => {
                 wrong("--talkers must be 1 to --clients")
             }
             _ => Ok(()),
         }
+    }
+
+    fn check_rooms(&self) -> Result<(), String> {
+        let wrong = |why: &str| Err(why.to_owned());
+        if self.rooms == 0 {
+            return wrong("--rooms must be at least 1");
+        }
+        if self.stalled > 0 {
+            return wrong("--stalled says nothing of rooms");
+        }
+        if self.size < TEXT_BYTES_MIN {
+            return Err(format!("--size must be at least {TEXT_BYTES_MIN} in rooms: a line tells its room"));
+        }
+        if self.scenario == Scenario::Crowded {
+            return Ok(());
+        }
+        let members = self.clients / self.rooms;
+        if members < 2 || !self.clients.is_multiple_of(self.rooms) {
+            return wrong("--clients must be a multiple of --rooms, two or more in each");
+        }
+        if self.talkers > members {
+            return wrong("--talkers must be 1 to the members of a room");
+        }
+        Ok(())
     }
 }
 
@@ -178,5 +231,25 @@ mod tests {
             assert!(plan.check().expect_err(option).contains(option));
         }
         assert!(Plan { talkers: 51, ..plan(Scenario::Whisper) }.check().is_err());
+        assert!(Plan { rooms: 1, ..plan(Scenario::Broadcast) }.check().is_err());
+    }
+
+    #[test]
+    fn rooms_that_cannot_be_are_refused_by_option() {
+        type Spoil = fn(&mut Plan);
+        let wrong: [(&str, Spoil); 6] = [
+            ("--rooms", |plan| plan.rooms = 0),
+            ("--rooms", |plan| plan.rooms = 3),
+            ("--rooms", |plan| plan.rooms = plan.clients),
+            ("--talkers", |plan| plan.talkers = 21),
+            ("--size", |plan| plan.size = 15),
+            ("--stalled", |plan| plan.stalled = 1),
+        ];
+        for (option, spoil) in wrong {
+            let mut plan = plan(Scenario::Rooms);
+            spoil(&mut plan);
+            assert!(plan.check().expect_err(option).contains(option));
+        }
+        assert!(Plan { rate: 0.0, ..plan(Scenario::Crowded) }.check().is_err());
     }
 }

@@ -43,6 +43,8 @@ pub struct Report {
     pub refused: BTreeMap<u64, u64>,
     /// Members that did not read.
     pub stalled: Option<StalledReport>,
+    /// Those beside the crowd.
+    pub pairs: Option<PairsReport>,
     /// The measured time, piece by piece.
     pub series: Vec<Sample>,
     /// What the figures do not say by themselves.
@@ -132,6 +134,8 @@ pub struct CheckReport {
     pub missed: u64,
     /// Lines that came back to who said them.
     pub echoed: u64,
+    /// Lines that came to who is not in the room in which they were said.
+    pub stray: u64,
     /// Lines of another epoch.
     pub of_other_epochs: u64,
     /// Lines that are none of ours: somebody else talks here.
@@ -159,6 +163,19 @@ pub struct StalledReport {
     pub missed: u64,
 }
 
+/// Pairs in rooms of their own, beside a crowd.
+#[derive(Clone, Debug, Serialize)]
+pub struct PairsReport {
+    /// How many.
+    pub rooms: usize,
+    /// From when a line was due until the other had it, before the crowd came.
+    pub alone: Percentiles,
+    /// The same, while the crowd's room was flooded.
+    pub crowded: Percentiles,
+    /// What they checked, from their first line to their last.
+    pub check: CheckReport,
+}
+
 /// A piece of the measured time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Sample {
@@ -184,6 +201,7 @@ impl CheckReport {
             (self.reordered, "reordered"),
             (self.missed, "missed: a receiver was too slow and was told so"),
             (self.echoed, "sent back to who said them"),
+            (self.stray, "in a room in which they were not said"),
             (self.of_other_epochs, "of another epoch"),
             (self.unanswered, "never answered"),
             (self.unasked, "answered that were not asked, or twice"),

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use chat_proto::Username;
+use chat_proto::{RoomName, Username};
 use mio::{Events, Interest, Poll, Token, net::TcpStream};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -23,8 +23,8 @@ const LOG_INS_AT_ONCE: usize = 64;
 const PER_SOURCE: usize = 25_000;
 /// Events taken at a time.
 const EVENTS: usize = 1_024;
-/// How long one login may take.
-const LOG_IN_PATIENCE: u64 = 30_000_000_000;
+/// How long one login, or coming into a room, may take.
+pub const LOG_IN_PATIENCE: u64 = 30_000_000_000;
 
 pub struct Swarm {
     poll: Poll,
@@ -41,13 +41,14 @@ pub struct Swarm {
 }
 
 impl Swarm {
-    pub fn new(server: SocketAddr, receivers: usize) -> Result<Self, Error> {
+    /// Nobody yet; what is said will have so many receivers.
+    pub fn new(server: SocketAddr, clock: Clock, receivers: usize) -> Result<Self, Error> {
         Ok(Self {
             poll: Poll::new().map_err(Error::Network)?,
             events: Events::with_capacity(EVENTS),
             buffer: vec![0; READ_BYTES].into(),
             server,
-            clock: Clock::start(),
+            clock,
             members: Vec::new(),
             tally: Tally::new(receivers),
             prefix: format!("b{:05x}", rand::random::<u32>() >> 12),
@@ -99,6 +100,11 @@ impl Swarm {
     pub fn reconnect(&mut self, number: usize) -> Result<(), Error> {
         self.members[number] = self.connect(number)?;
         Ok(())
+    }
+
+    /// What this run's room of that number is called.
+    pub fn room_name(&self, number: usize) -> RoomName {
+        RoomName::parse(&format!("{}-room{number}", self.prefix)).expect("letters, digits and a hyphen")
     }
 
     fn connect(&mut self, number: usize) -> Result<Member, Error> {

@@ -2,7 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::{latency::Percentiles, process::Executable, report::Report};
+use super::{
+    latency::Percentiles,
+    plan::Scenario,
+    process::Executable,
+    report::{CheckReport, Report},
+};
 
 /// The report as lines of text.
 #[must_use]
@@ -43,19 +48,12 @@ pub(super) fn rows(report: &Report) -> Vec<(&'static str, String)> {
     rows.extend(cpu(report));
     rows.extend(memory(report));
     if check.accepted > 0 {
-        rows.push((
-            "checked",
-            format!(
-                "{} of {} deliveries: {} lost, {} doubled, {} reordered, {} missed; {} lines refused",
-                check.delivered,
-                check.expected,
-                check.lost,
-                check.doubled,
-                check.reordered,
-                check.missed,
-                check.refused
-            ),
-        ));
+        rows.push(("checked", checked(check)));
+    }
+    if let Some(pairs) = &report.pairs {
+        rows.push(("pairs alone ms", times(&pairs.alone)));
+        rows.push(("pairs ms", times(&pairs.crowded)));
+        rows.push(("pairs checked", checked(&pairs.check)));
     }
     if let Some(stalled) = &report.stalled {
         let (members, cut, lines) = (stalled.members, stalled.cut, stalled.lines);
@@ -68,14 +66,35 @@ pub(super) fn rows(report: &Report) -> Vec<(&'static str, String)> {
     rows
 }
 
+fn checked(check: &CheckReport) -> String {
+    format!(
+        "{} of {} deliveries: {} lost, {} doubled, {} reordered, {} missed; {} lines refused",
+        check.delivered,
+        check.expected,
+        check.lost,
+        check.doubled,
+        check.reordered,
+        check.missed,
+        check.refused
+    )
+}
+
 fn scenario(report: &Report) -> String {
     let plan = &report.plan;
     let name = plan.scenario.name();
-    let who = format!("{name}: {} members at {}", plan.clients, plan.server);
+    let rooms =
+        if plan.scenario == Scenario::Rooms { format!(" in {} rooms", plan.rooms) } else { String::new() };
+    let who = format!("{name}: {} members{rooms} at {}", plan.clients, plan.server);
+    let each = if plan.scenario == Scenario::Rooms { "of each " } else { "" };
     match (plan.talkers, plan.rate) {
+        (talkers, rate) if plan.scenario == Scenario::Crowded => format!(
+            "{who} in one room, {talkers} talk with {} lines outstanding each; beside them {} pairs, \
+             who talk at {rate} lines/s each",
+            plan.window, plan.rooms
+        ),
         (0, _) => who,
-        (talkers, 0.0) => format!("{who}, {talkers} talk with {} lines outstanding each", plan.window),
-        (talkers, rate) => format!("{who}, {talkers} talk at {rate} lines/s each"),
+        (talkers, 0.0) => format!("{who}, {talkers} {each}talk with {} lines outstanding each", plan.window),
+        (talkers, rate) => format!("{who}, {talkers} {each}talk at {rate} lines/s each"),
     }
 }
 

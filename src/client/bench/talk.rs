@@ -1,4 +1,4 @@
-//! The scenarios in which members stay and some of them talk: all but `churn`.
+//! The scenarios in which members stay and some of them talk: all but `churn`, and half of `crowded`.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use super::{
     plan::{Plan, Scenario},
     process::Server,
     report::StalledReport,
+    rooms,
     sampler::Sampler,
     schedule::{Schedule, wait_until},
     swarm::Swarm,
@@ -52,29 +53,34 @@ fn deliveries(swarm: &mut Swarm) -> (u64, &mut Latency) {
     (swarm.tally.check.delivered, &mut swarm.tally.delivery_latency)
 }
 
-fn give_talkers(plan: &Plan, swarm: &mut Swarm) -> Vec<usize> {
+/// Makes those talk who shall, from now on. Returns their numbers.
+pub fn give_talkers(plan: &Plan, swarm: &mut Swarm) -> Vec<usize> {
     let start = swarm.clock.now();
-    let pairs = plan.scenario == Scenario::Whisper;
-    // Whispering pairs are neighbours: the first of each talks, the second listens.
-    let talkers: Vec<usize> =
-        (0..plan.talkers).map(|talker| if pairs { 2 * talker } else { talker }).collect();
+    let talkers: Vec<usize> = match plan.scenario {
+        // Whispering pairs are neighbours: the first of each talks, the second listens.
+        Scenario::Whisper => (0..plan.talkers).map(|talker| 2 * talker).collect(),
+        // Those who came first are the first of each room.
+        Scenario::Rooms => (0..plan.talkers * plan.rooms).collect(),
+        _ => (0..plan.talkers).collect(),
+    };
     for (turn, number) in talkers.iter().copied().enumerate() {
         let pace = if plan.rate > 0.0 {
             Pace::Open(Schedule::new(start, plan.rate, turn, talkers.len()))
         } else {
             Pace::Window
         };
-        let packet = if pairs {
-            LinePacket::whisper(swarm.members[number + 1].name.as_str(), plan.size)
-        } else {
-            LinePacket::broadcast(plan.size)
+        let packet = match (plan.scenario, swarm.members[number].room()) {
+            (Scenario::Whisper, _) => LinePacket::whisper(swarm.members[number + 1].name.as_str(), plan.size),
+            (_, Some(room)) => LinePacket::room_chat(room.conversation(), plan.size),
+            (_, None) => LinePacket::broadcast(plan.size),
         };
         swarm.members[number].talker = Some(Talker::new(pace, packet, plan.window));
     }
     talkers
 }
 
-fn talk_until(
+/// Talks until then, and lets `sampler` look.
+pub fn talk_until(
     plan: &Plan,
     swarm: &mut Swarm,
     talkers: &[usize],
@@ -104,7 +110,7 @@ fn talk_until(
 }
 
 /// Nobody says anything new; waits until what is due has come, or nothing comes any more.
-fn drain(plan: &Plan, swarm: &mut Swarm, talkers: &[usize]) -> Result<(), Error> {
+pub fn drain(plan: &Plan, swarm: &mut Swarm, talkers: &[usize]) -> Result<(), Error> {
     let talkers = |swarm: &Swarm, of: fn(&Talker) -> u64| -> u64 {
         talkers.iter().filter_map(|number| swarm.members[*number].talker.as_ref()).map(of).sum()
     };
@@ -120,9 +126,9 @@ fn drain(plan: &Plan, swarm: &mut Swarm, talkers: &[usize]) -> Result<(), Error>
             break;
         }
     }
-    let end = swarm.tally.end;
+    let ends = rooms::ends(&swarm.members, swarm.tally.end);
     for member in swarm.members.iter().filter(|member| !member.is_stalled && member.phase == Phase::Here) {
-        member.finish(end, &mut swarm.tally);
+        member.finish(&ends, &mut swarm.tally);
     }
     swarm.tally.check.sent = talkers(swarm, Talker::sent);
     swarm.tally.check.unanswered = talkers(swarm, Talker::unanswered);

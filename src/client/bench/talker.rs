@@ -18,9 +18,10 @@ pub enum Pace {
 /// A packet with a line, but for its id and its stamp.
 pub struct LinePacket {
     kind: u16,
-    /// What stands between the id and the text's bytes.
-    before_text: Vec<u8>,
-    size: usize,
+    /// What stands between the id and the text, which begins with the stamp.
+    before_stamp: Vec<u8>,
+    /// The text's other bytes.
+    after_stamp: Vec<u8>,
 }
 
 /// Somebody who talks.
@@ -39,23 +40,32 @@ pub struct Talker {
 impl LinePacket {
     /// A broadcast of `size` bytes.
     pub fn broadcast(size: usize) -> Self {
-        Self::new(kind::BROADCAST, None, size)
+        Self::new(kind::BROADCAST, &[], &[], size)
     }
 
     /// A whisper of `size` bytes.
     pub fn whisper(to: &str, size: usize) -> Self {
-        Self::new(kind::WHISPER, Some(to), size)
+        let mut addressee = Vec::new();
+        put_number(to.len() as u64, &mut addressee);
+        addressee.extend_from_slice(to.as_bytes());
+        Self::new(kind::WHISPER, &addressee, &[], size)
     }
 
-    fn new(kind: u16, to: Option<&str>, size: usize) -> Self {
+    /// A line of `size` bytes for a room, whose number stands in the text too.
+    pub fn room_chat(conversation: u64, size: usize) -> Self {
+        let mut addressee = Vec::new();
+        put_number(conversation, &mut addressee);
+        Self::new(kind::ROOM_CHAT, &addressee, &stamp::write(conversation), size)
+    }
+
+    fn new(kind: u16, addressee: &[u8], after_stamp: &[u8], size: usize) -> Self {
         // No number of its own: the line is not sent again.
-        let mut before_text = vec![0];
-        if let Some(to) = to {
-            put_number(u32::try_from(to.len()).unwrap_or(u32::MAX), &mut before_text);
-            before_text.extend_from_slice(to.as_bytes());
-        }
-        put_number(u32::try_from(size).unwrap_or(u32::MAX), &mut before_text);
-        Self { kind, before_text, size: size.max(STAMP_BYTES) }
+        let mut before_stamp = vec![0];
+        before_stamp.extend_from_slice(addressee);
+        put_number(size as u64, &mut before_stamp);
+        let mut after_stamp = after_stamp.to_vec();
+        after_stamp.resize(size.saturating_sub(STAMP_BYTES).max(after_stamp.len()), b'x');
+        Self { kind, before_stamp, after_stamp }
     }
 
     /// Appends the packet.
@@ -63,28 +73,25 @@ impl LinePacket {
         let start = out.len();
         out.extend_from_slice(&[0, 0]);
         out.extend_from_slice(&self.kind.to_le_bytes());
-        put_number(id, out);
-        out.extend_from_slice(&self.before_text);
+        put_number(id.into(), out);
+        out.extend_from_slice(&self.before_stamp);
         out.extend_from_slice(&stamp::write(due));
-        out.resize(out.len() + self.size - STAMP_BYTES, b'x');
+        out.extend_from_slice(&self.after_stamp);
         let size = u16::try_from(out.len() - start).expect("a text has at most 3,072 bytes");
         out[start..start + 2].copy_from_slice(&size.to_le_bytes());
     }
 }
 
 /// Appends a varint of section 2 of `PROTOCOL.md`.
-fn put_number(number: u32, out: &mut Vec<u8>) {
-    match number {
-        0..=250 => out.push(number.to_le_bytes()[0]),
-        251..=0xffff => {
-            out.push(251);
-            out.extend_from_slice(&number.to_le_bytes()[..2]);
-        }
-        _ => {
-            out.push(252);
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-    }
+fn put_number(number: u64, out: &mut Vec<u8>) {
+    let (first, bytes) = match number {
+        0..=250 => return out.push(number.to_le_bytes()[0]),
+        251..=0xffff => (251, 2),
+        0x1_0000..=0xffff_ffff => (252, 4),
+        _ => (253, 8),
+    };
+    out.push(first);
+    out.extend_from_slice(&number.to_le_bytes()[..bytes]);
 }
 
 impl Talker {
@@ -149,7 +156,7 @@ impl Talker {
 #[cfg(test)]
 mod tests {
     use bytes::BytesMut;
-    use chat_proto::{Broadcast, ClientPacket, RequestId, Text, Username, Whisper};
+    use chat_proto::{Broadcast, ClientPacket, RequestId, RoomChat, Text, Username, Whisper};
 
     use super::*;
 
@@ -167,6 +174,21 @@ mod tests {
             LinePacket::broadcast(size).put(number, 99, &mut out);
             LinePacket::whisper("lee", size).put(number, 99, &mut out);
             assert_eq!(out, wanted, "{size} bytes, id {number}");
+        }
+    }
+
+    #[test]
+    fn a_line_for_a_room_has_its_number_in_the_text_too() {
+        for conversation in [2, 250, 251, 65_536, 1 << 32] {
+            let head = [stamp::write(99), stamp::write(conversation)].concat();
+            let text = String::from_utf8(head).expect("text") + &"x".repeat(48);
+            let text = Text::parse(&text).expect("valid");
+            let id = RequestId::new(7).expect("not zero");
+            let mut wanted = BytesMut::new();
+            ClientPacket::RoomChat(RoomChat { id, message_id: 0, conversation, text }).encode(&mut wanted);
+            let mut out = Vec::new();
+            LinePacket::room_chat(conversation, 64).put(7, 99, &mut out);
+            assert_eq!(out, wanted, "room {conversation}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Instant};
 
-use chat_proto::Limits;
+use chat_proto::{Code, Limits};
 
 use super::{checker::Fault, latency::Latency, report::CheckReport};
 
@@ -43,6 +43,10 @@ pub struct Tally {
     pub log_ins: u64,
     /// From connecting to the welcome.
     pub log_in_latency: Latency,
+    /// Members who have come into a room.
+    pub entered: u64,
+    /// Why somebody was not let into one.
+    pub kept_out: Option<Code>,
     /// Whether times are recorded now.
     pub measuring: bool,
     /// From when a line was due until a receiver had it.
@@ -76,6 +80,8 @@ impl Tally {
             end: 0,
             log_ins: 0,
             log_in_latency: Latency::new(),
+            entered: 0,
+            kept_out: None,
             measuring: false,
             delivery_latency: Latency::new(),
             answer_latency: Latency::new(),
@@ -83,6 +89,12 @@ impl Tally {
             receivers: receivers as u64,
             current: (0, 0),
         }
+    }
+
+    /// Whether a conversation's members are told who comes.
+    #[must_use]
+    pub fn joins_are_told(&self) -> bool {
+        self.limits.is_some_and(|limits| limits.notice_members > 0)
     }
 
     /// A line was delivered; its time is recorded with its neighbours'.

@@ -31,8 +31,12 @@ Logs in CLIENTS members and does what SCENARIO says:
   whisper     pairs: one whispers, the other hears
   churn       log in, log out, come again
   stalled     as broadcast, while some members never read
+  rooms       as broadcast, in many rooms at once, all of one size
+  crowded     as broadcast, in a room of CLIENTS, while pairs in rooms of their own talk at a fixed rate: does it \
+delay them?
 
-Each receiver checks that it gets every line once and in order, in the numbers that the server itself gives. \
+Each receiver checks that it gets every line once and in order, in the numbers that the server itself gives, and \
+none that was said in another room. \
 Anything else is in the report, and the exit code is 7.";
 
 const AFTER_LONG_HELP: &str = "\
@@ -58,6 +62,8 @@ Examples:
   chat-client bench broadcast --clients 1000 --talkers 4 --window 32
   chat-client bench steady --clients 1000 --talkers 5 --rate 10 --duration 30 --html steady.html
   chat-client bench idle 127.0.0.1:11021 --clients 5000 --json
+  chat-client bench rooms --clients 1000 --rooms 50
+  chat-client bench crowded --clients 10000 --rooms 50 --rate 10
 
 Exit codes: 0 measured and right; 1 no connection; 2 usage; 3 the server ended a connection; 7 measured and wrong";
 
@@ -78,15 +84,22 @@ struct Args {
     #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1:11021", value_parser = Address::parse)]
     server: Address,
 
-    /// Members logged in; in churn, connections at a time [default: 1000; whisper, stalled 100; churn 32]
+    /// Members logged in; in churn, connections at a time [default: 1000; whisper, stalled 100; churn 32;
+    /// crowded 10000]
     #[arg(short, long, value_name = "N")]
     clients: Option<usize>,
 
-    /// How many of them talk [default: 4; steady 5; idle 1; whisper half of the members]
+    /// How many of them talk; in rooms, of each room [default: 4; steady 5; idle 1; rooms 2; whisper half of the
+    /// members]
     #[arg(short, long, value_name = "N")]
     talkers: Option<usize>,
 
-    /// Lines a second of each talker [default: as fast as the window; steady 10; idle 4]
+    /// Rooms, in rooms; of two each, beside the crowd, in crowded [default: 50]
+    #[arg(long, value_name = "N")]
+    rooms: Option<usize>,
+
+    /// Lines a second of each talker; in crowded, of the pairs [default: as fast as the window; steady 10;
+    /// idle 4; crowded 10]
     #[arg(short, long, value_name = "LINES")]
     rate: Option<f64>,
 
@@ -133,9 +146,9 @@ struct Args {
 
 impl ValueEnum for Scenario {
     fn value_variants<'a>() -> &'a [Self] {
-        const VARIANTS: [Scenario; 6] = {
+        const VARIANTS: [Scenario; 8] = {
             let all = Scenario::ALL;
-            [all[0].1, all[1].1, all[2].1, all[3].1, all[4].1, all[5].1]
+            [all[0].1, all[1].1, all[2].1, all[3].1, all[4].1, all[5].1, all[6].1, all[7].1]
         };
         &VARIANTS
     }
@@ -181,6 +194,7 @@ impl Args {
         let plan = Plan {
             clients,
             talkers: self.talkers.unwrap_or(talkers),
+            rooms: self.rooms.unwrap_or(defaults.rooms),
             rate: self.rate.unwrap_or(defaults.rate),
             size: self.size,
             window: self.window.unwrap_or(defaults.window),
@@ -268,12 +282,17 @@ mod tests {
         let whisper = plan("bench whisper -c 40 -d 0.5").expect("valid");
         assert_eq!((whisper.talkers, whisper.duration), (20, Duration::from_millis(500)));
         assert_eq!(whisper.server.port(), 11_021);
+        let rooms = plan("bench rooms --rooms 10").expect("valid");
+        assert_eq!((rooms.clients, rooms.rooms, rooms.talkers), (1_000, 10, 2));
+        assert_eq!(plan("bench crowded").expect("valid").connections(), 10_100);
     }
 
     #[test]
     fn what_cannot_be_meant_is_a_usage_error() {
-        for bad in ["bench", "bench loud", "bench broadcast -c 1", "bench broadcast -s 7", "bench churn -r 5"]
-        {
+        let of_all =
+            ["bench", "bench loud", "bench broadcast -c 1", "bench broadcast -s 7", "bench churn -r 5"];
+        let of_rooms = ["bench broadcast --rooms 2", "bench rooms --rooms 3", "bench crowded --rate 0"];
+        for bad in [&of_all[..], &of_rooms].concat() {
             assert!(plan(bad).is_err(), "{bad}");
         }
     }

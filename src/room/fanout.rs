@@ -31,6 +31,11 @@ pub type Find = Box<dyn Fn(&NameKey) -> Result<Arc<Subscriber>, ErrorCode> + Sen
 /// slots in use.
 const BATCH: usize = 256;
 
+/// Members woken in one turn. Tokio takes up a task that has yielded after 61 others at the latest, and a thread's queue
+/// holds 256: whoever wakes more in a turn than run until the next fills it, and then all, of other rooms too, stand
+/// behind all that waits anywhere.
+const TOLD_AT_ONCE: usize = 32;
+
 /// How long a room waits for a member that stands more than half a log behind. Then the member is left behind,
 /// and is not waited for again before it has caught up.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -116,6 +121,7 @@ impl FanOut {
             }
             self.publish();
             self.resume_parked();
+            self.hub().tell(TOLD_AT_ONCE);
             // Lets the readers run: what they have not taken when the next turn comes grows into larger writes.
             tokio::task::yield_now().await;
         }
@@ -131,6 +137,7 @@ impl FanOut {
                 () = sleep_until(patience.min(end)) => {}
             }
             self.resume_parked();
+            self.hub().tell(usize::MAX);
             tokio::task::yield_now().await;
         }
         for (_, parked) in std::mem::take(&mut self.parked) {
@@ -143,6 +150,15 @@ impl FanOut {
 
     /// Waits for something to do; false when there will be nothing more.
     async fn next(&mut self, inbox: &mut mpsc::Receiver<Command>, batch: &mut Vec<Command>) -> bool {
+        // Who is told next must not wait for somebody to speak.
+        if self.hub().is_telling() {
+            while batch.len() < BATCH
+                && let Ok(command) = inbox.try_recv()
+            {
+                batch.push(command);
+            }
+            return true;
+        }
         let Some(patience) = self.patience() else {
             return inbox.recv_many(batch, BATCH).await > 0;
         };
@@ -224,7 +240,7 @@ impl FanOut {
 
     /// Makes what was said readable. A room that got too far ahead of its readers waits from here on.
     fn publish(&mut self) {
-        for room in self.hub().publish() {
+        for room in self.hub().append() {
             if self.hub().is_ahead(room) {
                 let until = Instant::now() + PATIENCE;
                 self.parked

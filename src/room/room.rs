@@ -21,6 +21,10 @@ pub struct Room {
     slowest: u64,
     /// Whether there is something to publish.
     pub(super) has_news: bool,
+    /// At least so many members, from `next_told` on and after the last from the first, have not been told of the last
+    /// that was published. Sooner one is told twice than not at all.
+    untold: usize,
+    next_told: usize,
     /// What it is and whom it takes.
     pub(super) charter: Charter,
 }
@@ -43,6 +47,8 @@ impl Room {
             members: Vec::new(),
             pace: Arc::new(pace),
             has_news: false,
+            untold: 0,
+            next_told: 0,
             log: Arc::new(log),
             charter,
         }
@@ -123,6 +129,9 @@ impl Room {
         let attachment = Attachment { bit, log: Arc::clone(&self.log), member: Arc::clone(&place) };
         let member = Member { subscriber: Arc::clone(subscriber), bit, place, left_behind: false };
         self.members.insert(index, member);
+        // Who stands between those who are to be told is told too.
+        self.next_told += usize::from(index < self.next_told);
+        self.untold += usize::from(self.untold > 0);
         if self.members.len() <= notice_members {
             self.draft.line(time_ms, Some(subscriber.id()), |head, out| {
                 Joined { head, name: subscriber.name().as_str() }.encode(out);
@@ -146,6 +155,7 @@ impl Room {
         self.log.append(&mut self.draft);
         let told = self.members.len() <= notice_members;
         let Member { subscriber, bit, place, .. } = self.members.remove(index);
+        self.next_told -= usize::from(index < self.next_told);
         place.end_after(self.draft.head());
         self.charter.leave(&subscriber);
         self.has_news = true;
@@ -204,13 +214,28 @@ impl Room {
         WhoPage { members: self.count(), next, entries: List(page.iter().map(entry).collect()) }
     }
 
-    /// Makes everything said readable, and wakes those who have not heard it.
-    pub(super) fn publish(&mut self) {
+    /// Makes everything said readable. Everybody has to be told of it.
+    pub(super) fn append(&mut self) {
         self.has_news = false;
         self.log.append(&mut self.draft);
-        for member in &self.members {
+        self.untold = self.members.len();
+    }
+
+    /// Whether somebody has not been told of what was published.
+    pub(super) fn is_telling(&self) -> bool {
+        self.untold > 0
+    }
+
+    /// Wakes up to `most` members who have not been told. Returns how many.
+    pub(super) fn tell(&mut self, most: usize) -> usize {
+        let count = self.untold.min(most).min(self.members.len());
+        let (before, from) = self.members.split_at(self.next_told);
+        for member in from.iter().chain(before).take(count) {
             member.subscriber.mark(member.bit);
         }
+        self.next_told = (self.next_told + count).checked_rem(self.members.len()).unwrap_or(0);
+        self.untold = self.untold.min(self.members.len()) - count;
+        count
     }
 
     /// Members, as the wire counts them.

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     room::{Command, Inbox, Slot},
-    session::{Next, Session, Slow, TokenBucket},
+    session::{Next, Session, Slow, TokenBucket, refused_for},
 };
 
 /// The fan-out outlives every reader; if it does not, the server is coming down around us.
@@ -171,13 +171,7 @@ impl<R: AsyncRead + Unpin> Desk<R> {
             &mut self.other
         };
         if let Err(wait) = bucket.take(now) {
-            // Rounded up: who waits this long is not refused again.
-            let retry_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).saturating_add(1);
-            return Asked::Refusal {
-                kind,
-                id,
-                refusal: Refusal { code: ErrorCode::RateLimited.into(), retry_ms },
-            };
+            return Asked::Refusal { kind, id, refusal: refused_for(ErrorCode::RateLimited, wait) };
         }
         match decoded {
             Ok(packet) => Asked::Request(packet),

@@ -1,4 +1,4 @@
-//! The rooms that people make: their names, who comes in and goes, and what becomes of a room that is left.
+//! The rooms that people make: their names, who comes in, and who may speak.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -143,7 +143,7 @@ impl Directory {
         self.next += 1;
         self.open(conversation, charter);
         self.record_room(conversation, true);
-        self.record(conversation, Record::Role { conversation, key: owner, relation: Relation::Owner });
+        self.record(conversation, Record::Role { key: owner, relation: Relation::Owner });
         Ok(conversation)
     }
 
@@ -168,13 +168,10 @@ impl Directory {
         if room.count() >= room.charter.settings.capacity {
             return Err(ErrorCode::RoomFull);
         }
-        if self.is_everywhere(subscriber) {
-            return Err(ErrorCode::RoomLimit);
-        }
         self.come_in(subscriber, conversation, now)
     }
 
-    /// Lets somebody in whom nothing keeps out.
+    /// Lets somebody in whom the room does not keep out: they are here, and not in too many rooms.
     pub fn come_in(
         &mut self,
         subscriber: &Arc<Subscriber>,

@@ -151,7 +151,7 @@ impl Directory {
             self.set_role(conversation, target, Relation::Member)?;
             self.uninvite(conversation, target)?;
         }
-        self.record(conversation, Record::Sanction { conversation, name: target.name.clone(), sanction });
+        self.record(conversation, Record::Sanction { name: target.name.clone(), sanction });
         Ok(())
     }
 
@@ -165,7 +165,7 @@ impl Directory {
         if invited.insert(key, target.name.clone()).is_some() {
             return Ok(());
         }
-        self.record(conversation, Record::Invited { conversation, name: target.name.clone(), on: true });
+        self.record(conversation, Record::Invited { name: target.name.clone(), on: true });
         if let Ok(session) = &target.session {
             let heard = !session.ignored().contains_key(&by.name().key()) && by.muted_until() <= now;
             if heard {
@@ -178,7 +178,7 @@ impl Directory {
     fn uninvite(&mut self, conversation: u64, target: &Target) -> Result<(), ErrorCode> {
         let invited = &mut self.hub.room_mut(conversation)?.charter.invited;
         if invited.remove(&target.name.key()).is_some() {
-            self.record(conversation, Record::Invited { conversation, name: target.name.clone(), on: false });
+            self.record(conversation, Record::Invited { name: target.name.clone(), on: false });
         }
         Ok(())
     }
@@ -196,7 +196,7 @@ impl Directory {
             room.charter.set_role(&key, &sessions, relation);
             // A guest's is over when they leave.
             if !target.session.as_ref().is_ok_and(|session| session.role() == Role::Guest) {
-                self.record(conversation, Record::Role { conversation, key, relation });
+                self.record(conversation, Record::Role { key, relation });
             }
         }
         Ok(())
@@ -219,13 +219,13 @@ impl Directory {
             let former = room.members().filter(|one| room.charter.relation(one.id()) == Relation::Owner);
             let sessions: Vec<_> = former.map(|one| one.id()).collect();
             room.charter.set_role(&key, &sessions, Relation::Moderator);
-            self.record(conversation, Record::Role { conversation, key, relation: Relation::Moderator });
+            self.record(conversation, Record::Role { key, relation: Relation::Moderator });
         }
         let key = heir.name().key();
         let room = self.hub.room_mut(conversation)?;
         let sessions = room.sessions_of(heir.name());
         room.charter.set_role(&key, &sessions, Relation::Owner);
-        self.record(conversation, Record::Role { conversation, key, relation: Relation::Owner });
+        self.record(conversation, Record::Role { key, relation: Relation::Owner });
         Ok(())
     }
 
@@ -236,7 +236,7 @@ impl Directory {
         }
         self.check(by, conversation, Right::Close)?;
         let deed = self.deed(by, "close", conversation, &Remark::default());
-        self.record(conversation, Record::Gone { conversation });
+        self.record(conversation, Record::Gone);
         self.end_room(conversation, by.name().as_str(), now);
         Ok(deed)
     }

@@ -4,20 +4,15 @@ use chat_proto::{NameKey, Relation, Remark, Role, RoomName, RoomSettings, Userna
 
 use super::{Lock, Sanction};
 
-/// A change of a room that persists.
+/// A change of a room that persists: of the room that the act is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     /// It is there, and it is like this.
     Room(Box<Kept>),
     /// It is no more, or does not persist any more.
-    Gone {
-        /// Its number.
-        conversation: u64,
-    },
+    Gone,
     /// Somebody with an account is this to it.
     Role {
-        /// Its number.
-        conversation: u64,
         /// Whose name.
         key: NameKey,
         /// What they are to it.
@@ -25,8 +20,6 @@ pub enum Record {
     },
     /// It has this against somebody, or nothing any more.
     Sanction {
-        /// Its number.
-        conversation: u64,
         /// Whose name.
         name: Username,
         /// What.
@@ -34,8 +27,6 @@ pub enum Record {
     },
     /// Somebody may come in, or may not any more.
     Invited {
-        /// Its number.
-        conversation: u64,
         /// Whose name.
         name: Username,
         /// Whether.

@@ -176,7 +176,7 @@ impl FanOut {
 
     /// The maker of a room went into too many others while it was being stored. Refused, it is as if it had not been made.
     fn take_back(&mut self, slot: Slot, id: RequestId, conversation: u64, now: u64) {
-        let records = vec![Record::Gone { conversation }];
+        let records = vec![Record::Gone];
         let deed = self.directory.deed(slot.subscriber(), "close", conversation, &Remark::default());
         self.directory.end_room(conversation, "", now);
         let packet = ServerPacket::CreateRoomAnswer(self.outcome(id, Err(ErrorCode::RoomLimit)));

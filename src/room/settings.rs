@@ -49,7 +49,7 @@ impl Directory {
             return Err(ErrorCode::PermissionDenied);
         }
         if persisted && !persists {
-            self.record(conversation, Record::Gone { conversation });
+            self.record(conversation, Record::Gone);
         }
         let charter = &mut self.hub.room_mut(conversation)?.charter;
         let lock = lock.unwrap_or_else(|| charter.lock.take());
@@ -155,13 +155,13 @@ impl Directory {
         let sanctions: Vec<_> = room.charter.sanctions.values().cloned().collect();
         let invited: Vec<_> = room.charter.invited.values().cloned().collect();
         for (key, relation) in accounts {
-            self.record(conversation, Record::Role { conversation, key, relation });
+            self.record(conversation, Record::Role { key, relation });
         }
         for (name, sanction) in sanctions {
-            self.record(conversation, Record::Sanction { conversation, name, sanction });
+            self.record(conversation, Record::Sanction { name, sanction });
         }
         for name in invited {
-            self.record(conversation, Record::Invited { conversation, name, on: true });
+            self.record(conversation, Record::Invited { name, on: true });
         }
     }
 }

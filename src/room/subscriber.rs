@@ -237,8 +237,8 @@ impl Subscriber {
 
     /// Hands over a whisper. Of people who are ignored nothing arrives, and they are not told.
     pub fn whisper(&self, from: SessionId, name: &Username, text: &Text, time_ms: u64) -> Result<(), Closed> {
-        let ignored = self.ignored.lock().clone();
-        if ignored.is_some_and(|names| names.contains_key(&name.key())) {
+        let ignored = self.ignored.lock().as_ref().is_some_and(|names| names.contains_key(&name.key()));
+        if ignored {
             return Ok(());
         }
         self.mailbox.append(from, name, text, time_ms)?;

@@ -8,7 +8,7 @@ use chat_proto::{
 use tokio::time::Instant;
 
 use super::{
-    Busy, Hasher, NameForms, Password, Throttle, Verdict, hashing::WAIT_MAX, ledger::person,
+    Busy, Hasher, NameForms, Password, Throttle, Verdict, hashing::WAIT_MAX, ledger::person, refused_for,
     sanctions::Written,
 };
 use crate::{
@@ -233,9 +233,7 @@ fn invite_was_good(made: &Result<Account, Refusal>) -> bool {
 }
 
 fn throttled(wait: Duration) -> Refusal {
-    // Rounded up: who waits this long is not refused again.
-    let retry_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).saturating_add(1);
-    Refusal { code: ErrorCode::AuthThrottled.into(), retry_ms }
+    refused_for(ErrorCode::AuthThrottled, wait)
 }
 
 fn busy(_: Busy) -> Refusal {

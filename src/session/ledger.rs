@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chat_proto::{ErrorCode, LOBBY, Relation, Username};
 use tokio::sync::mpsc::{Receiver, WeakSender};
 
-use super::{NAMES_VERSION, unavailable};
+use super::{NAMES_VERSION, sanctions::Written, unavailable};
 use crate::{
     metrics::Metrics,
     room::{Command, Conclusion, Deed, Entry, FOR_GOOD, Kept, Record, Sanction},
@@ -46,9 +46,7 @@ pub async fn keep(
             Err(error) => {
                 // What was done is in force. Only a room that was to last, and does not, is better not there.
                 let conversation = deed.conversation;
-                if records.iter().any(|record| matches!(record, Record::Gone { .. }))
-                    && ends.len() < LEDGER_ENTRIES
-                {
+                if records.contains(&Record::Gone) && ends.len() < LEDGER_ENTRIES {
                     ends.push(deed);
                 }
                 tell(
@@ -107,32 +105,32 @@ async fn write(store: &Store, records: &[Record], deed: &Deed, now: u64) -> Resu
 fn change(record: &Record, deed: &Deed, now: u64) -> RoomChange {
     match record {
         Record::Room(kept) => RoomChange::Settings(settings(kept)),
-        Record::Gone { .. } => RoomChange::Gone,
-        Record::Role { key, relation, .. } => RoomChange::Role {
+        Record::Gone => RoomChange::Gone,
+        Record::Role { key, relation } => RoomChange::Role {
             account_key: key.as_str().into(),
             role: (*relation != Relation::Member).then_some(*relation as u16),
         },
-        Record::Sanction { name, sanction, .. } => {
+        Record::Sanction { name, sanction } => {
             let words = (deed.by.as_str(), deed.reason.as_str());
             RoomChange::Sanction(room_sanction(name, *sanction, words, now))
         }
-        Record::Invited { name, on, .. } => RoomChange::Invited(person(name), *on),
+        Record::Invited { name, on } => RoomChange::Invited(person(name), *on),
     }
 }
 
 /// An act as it is written down.
-pub(super) fn audit_entry(deed: &Deed, now: u64) -> AuditEntry {
-    let room = (!deed.room.is_empty()).then(|| deed.room.to_string());
-    AuditEntry {
-        time_ms: now,
-        actor: deed.by.as_str().into(),
-        actor_role: deed.role as u16,
-        action: deed.act.into(),
-        conversation: (deed.conversation != LOBBY).then_some(deed.conversation),
-        room,
+fn audit_entry(deed: &Deed, now: u64) -> AuditEntry {
+    let written = Written {
+        by: (deed.by.as_str(), deed.role),
+        act: deed.act,
         target: deed.target.as_ref().map(|name| name.as_str().into()),
-        seconds: deed.seconds.map(|seconds| if seconds == 0 { store::FOR_GOOD } else { seconds.into() }),
-        reason: deed.reason.as_str().into(),
+        seconds: deed.seconds,
+        reason: deed.reason.as_str(),
+    };
+    AuditEntry {
+        conversation: (deed.conversation != LOBBY).then_some(deed.conversation),
+        room: (!deed.room.is_empty()).then(|| deed.room.to_string()),
+        ..written.entry(now)
     }
 }
 
@@ -140,12 +138,12 @@ fn new_room(kept: &Kept, rest: &[Record], deed: &Deed, now: u64) -> store::NewRo
     let (mut roles, mut sanctions, mut invited) = (Vec::new(), Vec::new(), Vec::new());
     for record in rest {
         match record {
-            Record::Role { key, relation, .. } => roles.push((key.as_str().to_owned(), *relation as u16)),
-            Record::Sanction { name, sanction, .. } => {
+            Record::Role { key, relation } => roles.push((key.as_str().to_owned(), *relation as u16)),
+            Record::Sanction { name, sanction } => {
                 sanctions.push(room_sanction(name, *sanction, (deed.by.as_str(), ""), now));
             }
             Record::Invited { name, .. } => invited.push(person(name)),
-            Record::Room(_) | Record::Gone { .. } => {}
+            Record::Room(_) | Record::Gone => {}
         }
     }
     let name = store::NameForms {

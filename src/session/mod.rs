@@ -27,7 +27,7 @@ pub use login::Doorkeeper;
 pub use moderation::{Actor, Order};
 pub use names::{NAMES_VERSION, NameForms, NameRules, Skeleton};
 pub use password_rules::Password;
-pub use rate_limit::TokenBucket;
+pub use rate_limit::{TokenBucket, refused_for};
 pub use recall::Recalled;
 pub use registry::SessionRegistry;
 pub use session::Session;

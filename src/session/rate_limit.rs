@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chat_proto::{ErrorCode, Refusal};
 use tokio::time::Instant;
 
 use crate::config::Rate;
@@ -53,6 +54,13 @@ impl TokenBucket {
     pub fn is_full(&self, now: Instant) -> bool {
         self.full_at <= now
     }
+}
+
+/// A refusal of whoever has to wait. Rounded up: who waits this long is not refused again.
+#[must_use]
+pub fn refused_for(code: ErrorCode, wait: Duration) -> Refusal {
+    let retry_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).saturating_add(1);
+    Refusal { code: code.into(), retry_ms }
 }
 
 #[cfg(test)]

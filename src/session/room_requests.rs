@@ -7,13 +7,13 @@ use chat_proto::{
 };
 use tokio::time::{Duration, Instant};
 
-use super::{Doorkeeper, NameForms, Next, Session, Slow, TokenBucket};
+use super::{Doorkeeper, NameForms, Next, Session, Slow, TokenBucket, refused_for};
 use crate::{
     config::RoomsConfig,
     room::{Command, Lock, Right, RoomCommand, RoomRequest, Slot, Standing},
 };
 
-/// Wrong passwords of rooms that one session may try at once; one more every [`PASSWORD_EVERY`].
+/// Passwords of rooms, right or wrong, that one session may give at once; one more every [`PASSWORD_EVERY`].
 const PASSWORDS_MAX: u32 = 6;
 /// So six a minute.
 const PASSWORD_EVERY: Duration = Duration::from_secs(10);
@@ -177,7 +177,5 @@ fn answered(
 }
 
 fn too_fast(wait: Duration) -> Refusal {
-    // Rounded up: who waits this long is not refused again.
-    let retry_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).saturating_add(1);
-    Refusal { code: ErrorCode::RateLimited.into(), retry_ms }
+    refused_for(ErrorCode::RateLimited, wait)
 }

@@ -173,7 +173,7 @@ fn say() -> Operation {
     let text = Text::parse(TEXT).expect("valid");
     let mut operation = move || {
         for (_, talker) in (0..LINES).zip(members[..TALKERS].iter().cycle()) {
-            let said = directory.say(chat_proto::LOBBY, talker, black_box(&text), HEAD.time_ms);
+            let said = directory.say(chat_proto::LOBBY, talker, (black_box(&text), 0), HEAD.time_ms);
             said.expect("a member speaks");
         }
         directory.hub_mut().publish();
@@ -210,7 +210,7 @@ fn hand_over() -> Operation {
     let text = Text::parse(TEXT).expect("valid");
     let mut operation = move || {
         let found = registry.find(&black_box(&to).key()).expect("signed in");
-        found.whisper(SessionId(2), &from, black_box(&text), HEAD.time_ms).expect("open");
+        found.whisper((SessionId(2), &from), 0, black_box(&text), HEAD.time_ms).expect("open");
         gather_all(&mut recipient);
     };
     (0..WHISPERS_TO_FILL).for_each(|_| operation());
@@ -246,7 +246,7 @@ fn subscriber(number: u64) -> Subscriber {
 fn say_a_turn(hub: &mut Hub, rooms: u64, text: &Text) {
     for line in 0..LINES {
         let talker = SessionId(line / rooms % TALKERS as u64 + 1);
-        hub.say(line % rooms + 1, talker, text, HEAD.time_ms).expect("a member speaks");
+        hub.say(line % rooms + 1, talker, (text, 0), HEAD.time_ms).expect("a member speaks");
     }
     hub.publish();
 }

@@ -2,7 +2,11 @@
 
 mod accounts;
 mod database;
+mod history;
+mod resume;
 mod rooms;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt::Write as _,
@@ -17,6 +21,8 @@ use toml::{Table, Value};
 
 pub use accounts::{AccountsConfig, HashingConfig, NamePolicy, Registration, SecondLogin};
 pub use database::DatabaseConfig;
+pub use history::{Durability, Failing, HistoryConfig};
+pub use resume::ResumeConfig;
 pub use rooms::RoomsConfig;
 
 /// A variable of this form sets a key: `CHAT_LIMITS__CONNECTIONS` is `limits.connections`.
@@ -49,10 +55,14 @@ pub struct Config {
     pub mailbox: Bounds,
     /// The rooms that people make.
     pub rooms: RoomsConfig,
+    /// Sessions whose connection is lost.
+    pub resume: ResumeConfig,
     /// Who may be called what.
     pub accounts: AccountsConfig,
-    /// Where accounts are kept.
+    /// Where accounts are kept, and the history.
     pub database: DatabaseConfig,
+    /// What was said.
+    pub history: HistoryConfig,
     /// What the operator sees.
     pub log: LogConfig,
 }
@@ -204,8 +214,10 @@ impl Default for Config {
             lobby: Bounds { lines: 4_096, bytes: 1024 * 1024 },
             mailbox: Bounds { lines: 256, bytes: 128 * 1024 },
             rooms: RoomsConfig::default(),
+            resume: ResumeConfig::default(),
             accounts: AccountsConfig::default(),
             database: DatabaseConfig::default(),
+            history: HistoryConfig::default(),
             log: LogConfig { level: "info".into(), format: LogFormat::Text },
         }
     }
@@ -252,6 +264,12 @@ impl Config {
         toml::to_string(self).expect("settings are made of what TOML has")
     }
 
+    /// Whether what was said is kept.
+    #[must_use]
+    pub fn keeps_history(&self) -> bool {
+        self.history.keep && self.database.url != DatabaseConfig::NONE
+    }
+
     /// What no type says: names the key that cannot be.
     fn check(&self) -> Result<(), String> {
         let at_least_one = [
@@ -287,7 +305,12 @@ impl Config {
         }
         self.accounts.hashing.check()?;
         self.rooms.check()?;
+        self.resume.check()?;
         self.database.check()?;
+        self.history.check()?;
+        if self.history.durability == Durability::Full && !self.keeps_history() {
+            return Err("`history.durability` \"full\" needs `history.keep` and a database".into());
+        }
         if self.timeouts.idle <= self.timeouts.ping_after {
             return Err("`timeouts.idle` must be longer than `timeouts.ping_after`".into());
         }
@@ -359,69 +382,4 @@ fn setting(path: &str, value: &str) -> Table {
 
 fn nest(path: &str, table: Table) -> Table {
     path.rsplit('.').fold(table, |inner, key| Table::from_iter([(key.to_owned(), Value::Table(inner))]))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn load(file: Option<&Path>, env: &[(&str, &str)], settings: &[&str]) -> Result<Config, String> {
-        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let settings: Vec<String> = settings.iter().map(|text| (*text).to_owned()).collect();
-        Config::load(file, env, &settings).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn a_flag_goes_before_the_environment_and_that_before_the_default() {
-        let env = [("CHAT_LIMITS__CONNECTIONS", "7"), ("CHAT_TIMEOUTS__LOGIN", "3s"), ("CHAT_USER", "kim")];
-        let config = load(None, &env, &["limits.connections=9"]).expect("valid");
-        assert_eq!(config.limits.connections, 9);
-        assert_eq!(config.timeouts.login, Duration::from_secs(3));
-        assert_eq!(config.limits.guests, Config::default().limits.guests);
-    }
-
-    #[test]
-    fn what_is_shown_as_effective_sets_the_same_again() {
-        let settings = [
-            "rates.chat.per_second=0",
-            "listen=[\"[::1]:5\"]",
-            "accounts.names=korean",
-            "accounts.reserved=[\"사장\"]",
-        ];
-        let config = load(None, &[], &settings).expect("valid");
-        assert_eq!(config.accounts.names, NamePolicy::Korean);
-        let again: Config = toml::from_str(&config.to_toml()).expect("its own output");
-        assert_eq!(config, again);
-    }
-
-    #[test]
-    fn an_unknown_key_is_refused_by_name_wherever_it_stands() {
-        for (env, settings) in
-            [(&[("CHAT_LIMITS__CONECTIONS", "7")][..], &[][..]), (&[], &["limits.conections=7"])]
-        {
-            let error = load(None, env, settings).expect_err("no such key");
-            assert!(error.contains("conections") && error.contains("connections"), "{error}");
-        }
-        assert!(load(None, &[], &["nosuch=1"]).expect_err("no such key").contains("nosuch"));
-        assert!(load(None, &[], &["listen"]).expect_err("no value").contains("KEY=VALUE"));
-    }
-
-    #[test]
-    fn values_that_cannot_be_are_refused_by_key() {
-        for (setting, key) in [
-            ("limits.connections=0", "limits.connections"),
-            ("limits.connections=-1", "connections"),
-            ("limits.connections=many", "connections"),
-            ("timeouts.idle=30s", "timeouts.idle"),
-            ("timeouts.ping_after=0s", "timeouts.ping_after"),
-            ("timeouts.login=soon", "login"),
-            ("listen=[]", "listen"),
-            ("log.format=xml", "format"),
-            ("accounts.names=latin1", "names"),
-            ("accounts.reserved=[\"boss\", \"big boss\"]", "big boss"),
-        ] {
-            let error = load(None, &[], &[setting]).expect_err(setting);
-            assert!(error.contains(key), "{setting}: {error}");
-        }
-    }
 }

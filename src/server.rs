@@ -1,6 +1,8 @@
 //! Puts the floors together, runs them, and stops them the way the data runs.
 
+mod history;
 mod operator;
+mod sessions;
 
 use std::{
     io,
@@ -9,7 +11,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use chat_proto::{LOBBY, Limits, way_in};
+use chat_proto::{Limits, way_in};
 use tokio::{
     io::DuplexStream,
     net::TcpListener,
@@ -23,13 +25,18 @@ use crate::{
     config::Config,
     metrics::Metrics,
     net::{Admission, Shared, admit, listen, serve},
-    room::{FanOut, Inbox, Log, SLOTS_MAX},
-    session::{AccountDesk, Doorkeeper, LEDGER_ENTRIES, Recalled, SessionRegistry, keep},
+    room::{FanOut, Inbox, SLOTS_MAX},
+    session::{
+        Absences, AccountDesk, Doorkeeper, Families, HistorySource, LEDGER_ENTRIES, Recalled,
+        SessionRegistry, keep,
+    },
     stop::StopReason,
     store::Store,
 };
 
+use history::{Keeping, Pasts};
 pub use operator::{Operator, State, Status};
+use sessions::Keeper;
 
 /// Commands that may wait for the fan-out, beside the one departure that each session has reserved. Full: the
 /// speakers wait, and so do their sockets.
@@ -47,6 +54,10 @@ pub struct Server {
     fan_out: JoinHandle<()>,
     /// Stores what outlives the process, if there is a database.
     ledger: Option<JoinHandle<()>>,
+    /// Keeps what is said, if that is wanted.
+    history: Option<Keeping>,
+    /// Stores what brings sessions back, if there is a database.
+    keeper: Option<Keeper>,
     connections: TaskTracker,
     drain: Duration,
     system_shutdown: Duration,
@@ -71,11 +82,12 @@ impl Server {
         let metrics = Arc::new(Metrics::new());
         let registry = Arc::new(SessionRegistry::new());
         let admission = Arc::new(Admission::new(config.limits.clone()));
-        let (inbox, commands) = mpsc::channel(config.limits.connections + INBOX_COMMANDS);
-        let lobby = Log::new(LOBBY, rand::random(), config.lobby);
+        let (inbox, commands) =
+            mpsc::channel(config.limits.connections + config.resume.absent + INBOX_COMMANDS);
+        let pasts = Pasts::of(config, recalled.as_ref().and_then(|recalled| recalled.epochs.as_deref()))?;
         let mut fan_out = FanOut::new(
             config.limits.notice_members,
-            lobby,
+            pasts.lobby(config),
             config.rooms.clone(),
             unix_ms,
             Arc::clone(&metrics),
@@ -88,18 +100,42 @@ impl Server {
             let (store, inbox) = (recalled.store.clone(), inbox.downgrade());
             tokio::spawn(keep(store, entries, inbox, Arc::clone(&metrics), unix_ms))
         });
+        // The lobby may go on with the epoch of a process where rooms had other numbers.
+        fan_out.directory_mut().begin_epoch(pasts.epoch);
+        let (mut history, mut keeping) = (HistorySource::memory(), None);
         let (mut store, mut frozen, mut held) = (None, false, Vec::new());
-        if let Some(Recalled { store: opened, rooms, last_number, sanctions, frozen: was_frozen }) = recalled
-        {
+        let (mut returning, mut last_session) = (Vec::new(), 0);
+        if let Some(recalled) = recalled {
+            let Recalled {
+                store: opened,
+                rooms,
+                last_number,
+                sanctions,
+                frozen: was_frozen,
+                sessions,
+                last_session: highest,
+                ..
+            } = recalled;
             fan_out.directory_mut().skip_numbers(last_number);
             for (conversation, charter) in rooms {
-                fan_out.directory_mut().restore(conversation, charter);
+                let past = pasts.end(conversation);
+                fan_out.directory_mut().restore(conversation, charter, past);
+            }
+            if pasts.are_kept {
+                let started = Keeping::start(config, &opened, &mut fan_out, unix_ms);
+                (history, keeping) = (started.0, Some(started.1));
             }
             (store, frozen, held) = (Some(opened), was_frozen, sanctions);
+            (returning, last_session) = (sessions, highest);
         }
+        let (families, keeper) = Keeper::start(config, store.as_ref(), &mut fan_out, unix_ms);
         let shared = Arc::new(Shared {
-            doorkeeper: doorkeeper(config, &addresses, Arc::clone(&registry), store, frozen),
+            doorkeeper: doorkeeper(config, &addresses, Arc::clone(&registry), store, frozen, families),
+            absences: Arc::new(Absences::new(config.resume.absent)),
+            grace: config.resume.grace,
+            history,
             limits: announced(config),
+            durability: config.history.durability.number(),
             timeouts: config.timeouts.clone(),
             rates: config.rates.clone(),
             metrics,
@@ -109,11 +145,15 @@ impl Server {
             readers: TaskTracker::new(),
         });
         shared.doorkeeper.recall_sanctions(&held, unix_ms());
+        shared.doorkeeper.skip_sessions(last_session);
+        let absent = sessions::restore(returning, &shared.doorkeeper, &mut fan_out, &inbox, unix_ms());
         let server = Self {
             operator: Operator::new(&addresses, &admission, &registry, &shared, &inbox),
             addresses,
             fan_out: tokio::spawn(fan_out.run(commands)),
             ledger,
+            history: keeping,
+            keeper,
             connections: TaskTracker::new(),
             drain: config.timeouts.drain,
             system_shutdown: config.timeouts.system_shutdown,
@@ -122,6 +162,7 @@ impl Server {
             shared,
             inbox,
         };
+        sessions::wait(absent, &server.connections, &server.shared);
         for listener in listeners {
             tokio::spawn(listen(
                 listener,
@@ -208,7 +249,8 @@ impl Server {
     /// answered; everyone is sent what they have coming and a goodbye. Bounded by the smaller of the configured
     /// drain time and what `reason` allows.
     pub async fn stop(self, reason: StopReason) -> Stopped {
-        let Self { shared, inbox, fan_out, ledger, connections, drain, system_shutdown, .. } = self;
+        let Self { shared, inbox, fan_out, ledger, mut history, mut keeper, connections, .. } = self;
+        let (drain, system_shutdown) = (self.drain, self.system_shutdown);
         let deadline = Instant::now() + drain.min(reason.grace_max(system_shutdown));
         tracing::info!(event = "stopping", ?reason, connections = connections.len(), "stopping");
         let cut_before = shared.metrics.cut.get();
@@ -230,8 +272,21 @@ impl Server {
             }
             shared.quiet.cancel();
             connections.wait().await;
+            if let Some(history) = &mut history {
+                history.written().await;
+            }
+            // The last sessions have just ended.
+            if let Some(keeper) = &mut keeper {
+                keeper.stored().await;
+            }
         };
         let still_there = if timeout_at(deadline, drained).await.is_ok() { 0 } else { connections.len() };
+        if let Some(history) = history {
+            history.abandon();
+        }
+        if let Some(keeper) = keeper {
+            keeper.abandon();
+        }
         let cut = shared.metrics.cut.get() - cut_before + still_there as u64;
         tracing::info!(event = "stopped", cut, "stopped");
         Stopped { cut }
@@ -245,10 +300,11 @@ fn doorkeeper(
     registry: Arc<SessionRegistry>,
     store: Option<Store>,
     frozen: bool,
+    families: Arc<Families>,
 ) -> Doorkeeper {
     let accounts = store.map(|store| AccountDesk::new(store, &config.accounts, unix_ms));
     let guests = addresses.iter().all(|address| address.ip().to_canonical().is_loopback());
-    Doorkeeper::new(registry, accounts, config, guests, frozen)
+    Doorkeeper::new(registry, accounts, config, guests, frozen, families)
 }
 
 /// What a Hello says of this server.
@@ -271,6 +327,7 @@ fn announced(config: &Config) -> Limits {
         rooms_owned: config.rooms.owned,
         rooms_created: config.rooms.created,
         ignored: config.rooms.ignored,
+        resume_ms: millis(config.resume.ttl),
         ..Limits::DEFAULT
     }
 }

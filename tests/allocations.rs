@@ -78,7 +78,7 @@ impl Room {
     fn turn(&mut self) -> (u64, u64) {
         let before = ALLOCATIONS.load(Ordering::Relaxed);
         for line in 0..LINES {
-            self.hub.say(LOBBY, SessionId(line % 4 + 1), &self.text, 0).expect("a member speaks");
+            self.hub.say(LOBBY, SessionId(line % 4 + 1), (&self.text, 0), 0).expect("a member speaks");
         }
         self.hub.publish();
         let said = ALLOCATIONS.load(Ordering::Relaxed);

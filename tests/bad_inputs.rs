@@ -68,6 +68,11 @@ async fn floods_and_silence_get_exactly_their_answer() {
     run(|table| &table.floods).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_shown_to_come_back_gets_exactly_its_answer() {
+    run(|table| &table.resume).await;
+}
+
 #[tokio::test]
 async fn the_same_rows_get_the_same_answers_over_sockets() {
     let (table, mut run) = (Table::load(), Run::new());

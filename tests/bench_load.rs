@@ -26,7 +26,10 @@ fn small(scenario: Scenario, server: SocketAddr) -> Plan {
         clients: 8,
         talkers: if scenario == Scenario::Churn { 0 } else { 2 },
         rooms: if matches!(scenario, Scenario::Rooms | Scenario::Crowded) { 2 } else { 0 },
-        rate: if matches!(scenario, Scenario::Steady | Scenario::Idle | Scenario::Crowded) {
+        rate: if matches!(
+            scenario,
+            Scenario::Steady | Scenario::Idle | Scenario::Crowded | Scenario::Reconnect
+        ) {
             100.0
         } else {
             0.0

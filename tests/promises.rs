@@ -76,7 +76,7 @@ async fn promise_3_the_answer_to_a_login_comes_before_the_lobbys_first_line() {
         let Some(ServerPacket::LoginAnswer(answer)) = raw.receive().await else {
             panic!("the welcome is next")
         };
-        let lobby = answer.outcome.expect("welcome").conversations.0[1];
+        let lobby = answer.outcome.expect("welcome").conversations.0[0];
         assert_eq!(lobby.conversation, LOBBY);
         // From the place it named on, nothing is missing but one's own.
         let mut own = Vec::new();

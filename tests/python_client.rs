@@ -141,8 +141,12 @@ impl Server {
     }
 
     fn start_with(options: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", options)
+    }
+
+    fn start_at(address: &str, options: &[&str]) -> Self {
         let mut command = Command::new(process::program());
-        let always = ["--listen", "127.0.0.1:0", "--set", "log.format=json"];
+        let always = ["--listen", address, "--set", "log.format=json"];
         let program = Program::start("the server", command.args(always).args(options));
         let line = program.err.find(r#""event":"started""#);
         let address = line
@@ -305,6 +309,58 @@ fn a_hurried_client_keeps_to_the_rate_and_loses_no_line() {
     assert_eq!(exit.code(), Some(0), "{err:?}");
     for number in 0..20 {
         bob.out.expect(&format!("alice: {number}"));
+    }
+}
+
+#[test]
+fn over_a_restart_each_line_comes_once_to_who_waited_and_to_who_was_started_again() {
+    let folder = Folder::new("iocp-chat python restart");
+    let data = ["--data", folder.to_str().expect("a path in UTF-8")];
+    let file = folder.join("state of alice");
+    let state = ["--reconnect", "--state", file.to_str().expect("a path in UTF-8")];
+    let server = Server::start_with(&data);
+    let (alice, mut bob) = (server.connect("alice", &state), server.connect("bob", &["--reconnect"]));
+    alice.err.expect("* logged in as alice");
+    bob.err.expect("* logged in as bob");
+    bob.say("before");
+    alice.out.expect("bob: before");
+    // Two who came in, and a line. What is heard is written down after it is shown.
+    let written = || -> Option<u64> {
+        let state: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).ok()?).ok()?;
+        state["cursors"]["1"][1].as_u64()
+    };
+    let until = Instant::now() + WATCHDOG;
+    while written() != Some(3) {
+        assert!(Instant::now() < until, "{:?}", written());
+        thread::yield_now();
+    }
+    drop(alice);
+    let mut carol = server.client("carol");
+    carol.say("to whom it may concern");
+    bob.out.expect("carol: to whom it may concern");
+    let mut stop = Command::new(process::program());
+    let (exit, _, err) = Program::start("the stop", stop.args(data).args(["ctl", "stop"])).finish();
+    assert!(exit.success(), "{err:?}");
+    carol.err.find("* goodbye: 5001 ");
+
+    let server = Server::start_at(&server.address, &data);
+    bob.err.find("* back as bob");
+    let mut alice = server.connect("alice", &state);
+    alice.err.find("* back as alice");
+    alice.out.expect("carol: to whom it may concern");
+    bob.say("after");
+    alice.out.expect("bob: after");
+    alice.say("mine");
+    bob.out.expect("alice: mine");
+    alice.say("/history 4");
+    for line in ["bob: before", "carol: to whom it may concern", "bob: after", "alice: mine"] {
+        let told = alice.err.find(line);
+        assert!(told.ends_with(line) && told.starts_with("* 20"), "{told}");
+    }
+    alice.err.expect("* 4 lines");
+    for client in [alice, bob] {
+        let (exit, out, err) = client.finish();
+        assert_eq!((exit.code(), out), (Some(0), vec![]), "{err:?}");
     }
 }
 

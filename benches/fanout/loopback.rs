@@ -12,8 +12,8 @@ use std::{
 
 use bytes::{Buf, BytesMut};
 use chat_proto::{
-    Broadcast, ClientPacket, Credential, Hello, Login, PacketCodec, RequestId, ServerPacket, Text, Username,
-    VERSION, kind, limits::SERVER_PACKET_BYTES_MAX,
+    Broadcast, ClientPacket, Credential, Hello, LOBBY, Login, PacketCodec, RequestId, ServerPacket, Text,
+    Username, VERSION, kind, limits::SERVER_PACKET_BYTES_MAX,
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream, task::LocalSet};
 use tokio_util::codec::Decoder;
@@ -134,7 +134,8 @@ impl Member {
                 if let ServerPacket::LoginAnswer(answer) =
                     ServerPacket::decode(frame.kind, &frame.body).expect("valid")
                 {
-                    let lobby = answer.outcome.expect("welcome").conversations.0[1];
+                    let places = answer.outcome.expect("welcome").conversations.0;
+                    let lobby = places.iter().find(|place| place.conversation == LOBBY).expect("it is in it");
                     (member.epoch, member.seq) = (lobby.epoch, lobby.seq);
                 }
             }

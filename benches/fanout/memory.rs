@@ -31,7 +31,7 @@ pub fn run() {
 
 fn turn(hub: &mut Hub, outbounds: &mut [Outbound], text: &Text) {
     for line in 0..LINES {
-        hub.say(LOBBY, SessionId(line % 4 + 1), text, 0).expect("a member speaks");
+        hub.say(LOBBY, SessionId(line % 4 + 1), (text, 0), 0).expect("a member speaks");
     }
     hub.publish();
     for outbound in outbounds {

@@ -124,11 +124,14 @@ mod tests {
     const ID: RequestId = RequestId::new(7).expect("not zero");
 
     /// The requests whose refusal is an answer of their own.
-    const ANSWERED: [u16; 21] = [
+    const ANSWERED: [u16; 24] = [
         kind::REGISTER,
         kind::CHANGE_PASSWORD,
         kind::LOGIN,
         kind::LOGOUT,
+        kind::RESUME,
+        kind::ATTACH,
+        kind::HISTORY,
         kind::SET_PRESENCE,
         kind::BROADCAST,
         kind::ROOM_CHAT,

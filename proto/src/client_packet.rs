@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    Announce, Broadcast, ChangePassword, CloseRoom, CreateRoom, Credential, ErrorCode, FreezeRegistration,
-    Hello, Ignore, Ignored, JoinRoom, LeaveRoom, Login, Logout, Moderate, Register, Remark, RoomChat,
-    RoomName, RoomPassword, Rooms, ServerPacket, SetPresence, SetRoom, SetTopic, Text, Username, Whisper,
-    Who,
+    Announce, Attach, Broadcast, ChangePassword, CloseRoom, CreateRoom, Credential, ErrorCode,
+    FreezeRegistration, Hello, History, Ignore, Ignored, JoinRoom, LeaveRoom, Login, Logout, Moderate,
+    Register, Remark, Resume, RoomChat, RoomName, RoomPassword, Rooms, ServerPacket, SetPresence, SetRoom,
+    SetTopic, Text, Username, Whisper, Who,
     credential::{RawCredential, RawInvite},
     wire::{Malformed, Ping, Pong, RequestId, decode_body, encode_bounded, kind, request_id},
 };
@@ -73,6 +73,10 @@ client_packets! {
     Login(Login<Username, Credential>) = LOGIN;
     /// I am leaving.
     Logout(Logout) = LOGOUT;
+    /// I am whoever was given this token.
+    Resume(Resume) = RESUME;
+    /// Read on to me from here.
+    Attach(Attach) = ATTACH;
     /// I am away, or back.
     SetPresence(SetPresence) = SET_PRESENCE;
     /// A line for the lobby.
@@ -85,6 +89,8 @@ client_packets! {
     Ignore(Ignore<Username>) = IGNORE;
     /// Whom do I ignore?
     Ignored(Ignored) = IGNORED;
+    /// What was said in a conversation?
+    History(History) = HISTORY;
     /// Who is in a conversation?
     Who(Who) = WHO;
     /// Make a room, and let me in.
@@ -171,6 +177,9 @@ plain!(
     |body| Some(body.id);
     Hello,
     Logout,
+    Resume,
+    Attach,
+    History,
     SetPresence,
     Ignored,
     Who,

@@ -8,11 +8,13 @@ mod client_packet;
 mod codec;
 mod credential;
 mod error_code;
+mod history;
 pub mod limits;
 mod line;
 mod list;
 mod name;
 mod request;
+mod resume;
 mod role;
 mod room_answer;
 mod room_request;
@@ -26,11 +28,13 @@ pub use client_packet::{ClientPacket, Rejection};
 pub use codec::{Frame, FrameError, PacketCodec};
 pub use credential::Credential;
 pub use error_code::{Code, ErrorCode};
+pub use history::{History, HistoryEntry, HistoryPage};
 pub use limits::Limits;
-pub use line::{Joined, LeaveReason, Left, Line, LineHead, Missed, SystemText};
+pub use line::{Joined, LeaveReason, Left, Line, LineHead, Missed, SystemText, UNKNOWN_END};
 pub use list::List;
 pub use name::{NameKey, RoomName, Username};
 pub use request::{Broadcast, ChangePassword, Hello, Login, Logout, Register, Whisper, Who};
+pub use resume::{Attach, Attached, Resume, ResumeToken, feature};
 pub use role::Role;
 pub use room_answer::{
     IgnoredEntry, IgnoredPage, Moderated, Relation, Removed, RoomChanged, RoomEntered, RoomEntry, RoomLeft,

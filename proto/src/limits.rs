@@ -21,6 +21,8 @@ pub const NAME_BYTES_MAX: u16 = 96;
 pub const PING_BYTES_MAX: u16 = 64;
 /// Entries a page of members or rooms may have.
 pub const PAGE_ENTRIES_MAX: u16 = 200;
+/// Lines a page of history may have.
+pub const HISTORY_ENTRIES_MAX: u16 = 100;
 /// Bytes of a credential: a password or a later kind.
 pub const CREDENTIAL_BYTES_MAX: u16 = 384;
 /// Bytes of UTF-8 a password has at least, prepared as an `OpaqueString` (RFC 8265).
@@ -113,6 +115,10 @@ pub struct Limits {
     pub rooms_created: u16,
     /// People that one person may ignore.
     pub ignored: u16,
+    /// Lines of one page of history.
+    pub history_entries: u16,
+    /// How long a token to resume with is good for, from when its session has left.
+    pub resume_ms: u32,
 }
 
 impl Limits {
@@ -152,5 +158,7 @@ impl Limits {
         rooms_owned: 5,
         rooms_created: 3,
         ignored: 100,
+        history_entries: HISTORY_ENTRIES_MAX,
+        resume_ms: 14 * 24 * 60 * 60 * 1_000,
     };
 }

@@ -91,6 +91,9 @@ pub struct SystemText<S> {
     pub text: S,
 }
 
+/// The [`Missed::to`] of an epoch that ended with nobody knowing how many lines it had.
+pub const UNKNOWN_END: u64 = u64::MAX;
+
 /// Lines of a conversation that this session will not get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missed {
@@ -100,7 +103,7 @@ pub struct Missed {
     pub epoch: u64,
     /// The first line missed.
     pub from: u64,
-    /// The last line missed.
+    /// The last line missed, or [`UNKNOWN_END`].
     pub to: u64,
 }
 

@@ -4,8 +4,8 @@ use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Answer, Code, IgnoredPage, Joined, Left, Limits, Line, List, Missed, Moderated, Removed, RoomChanged,
-    RoomEntered, RoomLeft, RoomsPage, SystemText,
+    Answer, Attached, Code, HistoryPage, IgnoredPage, Joined, Left, Limits, Line, List, Missed, Moderated,
+    Removed, ResumeToken, RoomChanged, RoomEntered, RoomLeft, RoomsPage, SystemText,
     line::borrowed,
     wire::{Malformed, Ping, Pong, RequestId, decode_body, encode_bounded, kind},
 };
@@ -64,6 +64,10 @@ server_packets! {
     LoginAnswer(Answer<Welcome>) = LOGIN_ANSWER;
     /// Heard; a goodbye follows.
     LogoutAnswer(Answer<()>) = LOGOUT_ANSWER;
+    /// Welcome back, or why not.
+    ResumeAnswer(Answer<Welcome>) = RESUME_ANSWER;
+    /// What one is not in any more.
+    AttachAnswer(Answer<Attached>) = ATTACH_ANSWER;
     /// It is known who is away.
     SetPresenceAnswer(Answer<()>) = SET_PRESENCE_ANSWER;
     /// A broadcast's place in the lobby's order.
@@ -76,6 +80,8 @@ server_packets! {
     IgnoreAnswer(Answer<()>) = IGNORE_ANSWER;
     /// Whom one ignores.
     IgnoredAnswer(Answer<IgnoredPage>) = IGNORED_ANSWER;
+    /// A page of what was said.
+    HistoryAnswer(Answer<HistoryPage>) = HISTORY_ANSWER;
     /// A page of members.
     WhoAnswer(Answer<WhoPage>) = WHO_ANSWER;
     /// The room one has made.
@@ -182,7 +188,7 @@ pub struct Registered {
     pub role: u16,
 }
 
-/// A login that succeeded.
+/// A login or a resume that succeeded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Welcome {
     /// The session's number, for people and logs.
@@ -194,8 +200,8 @@ pub struct Welcome {
     pub role: u16,
     /// The server's clock: milliseconds since 1970 UTC.
     pub time_ms: u64,
-    /// A single-use token to resume with; `None` when the server offers no resume.
-    pub resume_token: Option<[u8; 32]>,
+    /// A single-use token to resume with; `None` when the feature was not granted.
+    pub resume_token: Option<ResumeToken>,
     /// Milliseconds for which a lost session is kept; 0 when it is not.
     pub grace_ms: u32,
     /// The session's conversations, each with the place it is joined after.
@@ -209,7 +215,7 @@ pub struct Presence {
     pub conversation: u64,
     /// Which past the sequence numbers belong to.
     pub epoch: u64,
-    /// The last line before one's own first.
+    /// The last line before one's own first; of a cursor, the last line taken.
     pub seq: u64,
 }
 
@@ -224,11 +230,13 @@ pub struct Receipt {
     pub time_ms: u64,
 }
 
-/// A whisper was handed over.
+/// A whisper was handed over, or is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WhisperReceipt {
     /// Milliseconds since 1970 UTC.
     pub time_ms: u64,
+    /// 0: handed over. 1: kept until they come.
+    pub kept: u16,
 }
 
 /// A page of a conversation's members, in the order they came in.

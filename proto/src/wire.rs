@@ -42,6 +42,14 @@ pub mod kind {
     pub const SET_PRESENCE: u16 = 2007;
     /// Server: noted.
     pub const SET_PRESENCE_ANSWER: u16 = 2008;
+    /// Client: I am whoever was given this token.
+    pub const RESUME: u16 = 2009;
+    /// Server: welcome back, or why not.
+    pub const RESUME_ANSWER: u16 = 2010;
+    /// Client: read on to me from here.
+    pub const ATTACH: u16 = 2011;
+    /// Server: what one is not in any more.
+    pub const ATTACH_ANSWER: u16 = 2012;
     /// Client: a line for everyone in the lobby.
     pub const BROADCAST: u16 = 3001;
     /// Server: its place in the lobby's order.
@@ -62,6 +70,10 @@ pub mod kind {
     pub const IGNORED: u16 = 3009;
     /// Server: these.
     pub const IGNORED_ANSWER: u16 = 3010;
+    /// Client: what was said in a conversation?
+    pub const HISTORY: u16 = 3011;
+    /// Server: a page of it.
+    pub const HISTORY_ANSWER: u16 = 3012;
     /// Server: something said to the lobby or to a room.
     pub const BROADCAST_LINE: u16 = 3101;
     /// Server: somebody's whisper to you.

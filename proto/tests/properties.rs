@@ -2,13 +2,15 @@
 
 #[path = "properties/packets.rs"]
 mod packets;
+#[path = "properties/resume.rs"]
+mod resume;
 #[path = "properties/rooms.rs"]
 mod rooms;
 
 use bytes::BytesMut;
 use chat_proto::{
     Answer, ClientPacket, Credential, LineHead, List, Login, PacketCodec, Register, Remark, RequestId,
-    RoomName, ServerPacket, SystemText, Text, Username, WhoEntry, WhoPage, limits,
+    Resume, ResumeToken, RoomName, ServerPacket, SystemText, Text, Username, WhoEntry, WhoPage, limits,
 };
 use proptest::{
     collection,
@@ -51,6 +53,14 @@ proptest! {
         let mut bytes = BytesMut::new();
         let register = Register { id: RequestId::MAX, name, credential, invite };
         ClientPacket::Register(register).encode(&mut bytes);
+        prop_assert!(bytes.len() <= limits::GUEST_PACKET_BYTES_MAX.into());
+    }
+
+    #[test]
+    fn a_resume_fits_before_login(token in any::<[u8; 32]>()) {
+        let mut bytes = BytesMut::new();
+        ClientPacket::Resume(Resume { id: RequestId::MAX, token: ResumeToken(token) }).encode(&mut bytes);
+        prop_assert_eq!(bytes.len(), 41);
         prop_assert!(bytes.len() <= limits::GUEST_PACKET_BYTES_MAX.into());
     }
 
@@ -148,6 +158,15 @@ fn the_largest_registration_fits_before_login() {
     ClientPacket::Register(Register { id: RequestId::MAX, name, credential, invite }).encode(&mut bytes);
     assert_eq!(bytes.len(), 511);
     assert!(bytes.len() <= limits::GUEST_PACKET_BYTES_MAX.into());
+}
+
+#[test]
+fn a_token_is_in_no_log() {
+    let token = ResumeToken([0xab; 32]);
+    let packet = ClientPacket::Resume(Resume { id: RequestId::MIN, token });
+    for shown in [format!("{packet:?}"), format!("{packet:#?}")] {
+        assert!(!shown.contains("ab") && !shown.contains("171"), "{shown}");
+    }
 }
 
 #[test]

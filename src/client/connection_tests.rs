@@ -44,7 +44,7 @@ async fn answers_find_their_requests_in_any_order() {
     let third = session.send_whisper(0, "lee", "three").await.expect("sent");
     let ((one, _), (two, _)) = (peer.recv_broadcast().await, peer.recv_broadcast().await);
     let ClientPacket::Whisper(three) = peer.recv().await else { panic!("a whisper is third") };
-    let outcome = Ok(WhisperReceipt { time_ms: 3 });
+    let outcome = Ok(WhisperReceipt { time_ms: 3, kept: 0 });
     peer.send(&ServerPacket::WhisperAnswer(Answer { id: three.id, outcome })).await;
     peer.send(&receipt(two, 22)).await;
     let outcome = Err(refusal(ErrorCode::RateLimited, 200));

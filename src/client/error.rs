@@ -26,6 +26,10 @@ pub enum Error {
     /// Something did not happen in time.
     #[error("timed out waiting for {0}")]
     Timeout(&'static str),
+    /// The connection was lost before the answer came, and the session goes on without it: what was asked for may or may
+    /// not have been done. Only of a session that [outlives its connections](super::Reconnect).
+    #[error("the connection was lost before the answer came: it may or may not have been done")]
+    Uncertain,
 }
 
 /// How the server broke the protocol.
@@ -53,6 +57,20 @@ pub enum ProtocolError {
         /// The highest version spoken.
         max: u16,
     },
+    /// A line that was there already.
+    #[error("line {seq} of conversation {conversation} came again")]
+    Repeated {
+        /// The conversation.
+        conversation: u64,
+        /// The line's number.
+        seq: u64,
+    },
+    /// A line of a conversation that the session is not in.
+    #[error("a line of conversation {0}, which this session is not in")]
+    Elsewhere(u64),
+    /// A resume brought another session than the one that was lost.
+    #[error("the server resumed session {0}, which is another one")]
+    AnotherSession(u64),
     /// A walk over pages does not come to its end.
     #[error("the pages of a list do not end")]
     EndlessPages,

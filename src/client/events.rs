@@ -1,13 +1,18 @@
 //! What a session hears without asking, as a stream.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use chat_proto::{
     ErrorNotice, Goodbye, Joined, Left, Line, Missed, Moderated, Removed, RoomChanged, RoomEntered, RoomLeft,
     SystemText,
 };
 
-use super::{Error, link::Taken, session::Handle};
+use super::{
+    Error,
+    continuation::{Restarted, Resumed},
+    link::Taken,
+    session::Handle,
+};
 
 /// Something a session hears without asking. [`Goodbye`](Event::Goodbye) or
 /// [`Disconnected`](Event::Disconnected) is the last.
@@ -43,6 +48,20 @@ pub enum Event {
     Missed(Missed),
     /// The server refused a packet that no pending request stands for.
     Error(ErrorNotice),
+    /// The connection is lost, and another is tried. Told by sessions that
+    /// [outlive their connections](super::Reconnect), before each attempt.
+    Reconnecting {
+        /// Attempts in a row, with the one to come.
+        attempt: u32,
+        /// How long it is waited for.
+        wait: Duration,
+        /// Why the connection was lost, or why the last attempt came to nothing.
+        why: Error,
+    },
+    /// The session is here again. What was missed meanwhile follows.
+    Resumed(Resumed),
+    /// The session could not be resumed: this is another one. What was said to the old one meanwhile does not follow.
+    Restarted(Restarted),
     /// The server said why it ends the connection.
     Goodbye(Goodbye<String>),
     /// The connection ended without a goodbye.
@@ -65,6 +84,12 @@ impl Events {
     /// place among the rooms' lines: for whoever listens in another task than the one that asks. Off at first.
     pub fn tell_own_rooms(&self) {
         self.handle.link.tell_own_rooms();
+    }
+
+    /// The event that was taken last is dealt with: [`Session::saved`](super::Session::saved) goes on after it. Taking the
+    /// next says the same.
+    pub fn settle(&self) {
+        self.handle.link.settle();
     }
 
     /// The next event; `None` after the last. May be dropped and called again.

@@ -4,8 +4,8 @@ use std::{num::NonZeroU32, time::Duration};
 
 use bytes::BytesMut;
 use chat_proto::{
-    ClientPacket, Code, Credential, ErrorCode, Hello, HelloAnswer, Login, Pong, Refusal, Register,
-    Registered, ServerPacket, Username, VERSION, limits::INVITE_BYTES_MAX,
+    ClientPacket, Code, Credential, ErrorCode, Hello, HelloAnswer, Login, Ping, Pong, Refusal, Register,
+    Registered, Resume, ResumeToken, ServerPacket, Username, VERSION, Welcome, limits::INVITE_BYTES_MAX,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
@@ -22,14 +22,15 @@ pub struct Timeouts {
     pub connect: Duration,
     /// For the login's answer.
     pub login: Duration,
-    /// For the answer to a request that is asked and awaited in one call.
+    /// For the answer to a request that is asked and awaited in one call: longer than it takes to find that nobody is
+    /// there any more, so that what is asked then is asked again and not given up.
     pub answer: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { connect: seconds(10), login: seconds(10), answer: seconds(30) }
+        Self { connect: seconds(10), login: seconds(10), answer: seconds(45) }
     }
 }
 
@@ -44,7 +45,10 @@ pub struct Client {
 const HELLO_ID: NonZeroU32 = NonZeroU32::MIN;
 /// Before login the server is asked one thing after the other.
 const REGISTER_ID: NonZeroU32 = HELLO_ID.saturating_add(1);
-const LOGIN_ID: NonZeroU32 = REGISTER_ID.saturating_add(1);
+const RESUME_ID: NonZeroU32 = REGISTER_ID.saturating_add(1);
+const LOGIN_ID: NonZeroU32 = RESUME_ID.saturating_add(1);
+/// Pings of a server that are kept for later. One that sends more before its first answer waits for none of them.
+const PINGS_MAX: usize = 16;
 
 impl Client {
     /// Connects over TCP and greets.
@@ -54,12 +58,22 @@ impl Client {
 
     /// As [`connect`](Self::connect), with other timeouts.
     pub async fn connect_within(address: impl ToSocketAddrs, timeouts: Timeouts) -> Result<Self, Error> {
+        Self::connect_asking(address, timeouts, 0).await
+    }
+
+    /// As [`connect_within`](Self::connect_within), asking for optional [features](chat_proto::feature). Those that are
+    /// granted stand in [`server`](Self::server).
+    pub async fn connect_asking(
+        address: impl ToSocketAddrs,
+        timeouts: Timeouts,
+        features: u64,
+    ) -> Result<Self, Error> {
         let connecting = async {
             let stream = TcpStream::connect(address).await?;
             // A line is one small packet; waiting for more would only make it late.
             stream.set_nodelay(true)?;
             let (reader, writer) = stream.into_split();
-            greet(Packets::new(Box::new(reader)), Box::new(writer), timeouts).await
+            greet(Box::new(reader), Box::new(writer), timeouts, features).await
         };
         within(timeouts.connect, "the connection", connecting).await
     }
@@ -74,8 +88,17 @@ impl Client {
         stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
         timeouts: Timeouts,
     ) -> Result<Self, Error> {
+        Self::over_asking(stream, timeouts, 0).await
+    }
+
+    /// As [`over_within`](Self::over_within), asking for optional [features](chat_proto::feature).
+    pub async fn over_asking(
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        timeouts: Timeouts,
+        features: u64,
+    ) -> Result<Self, Error> {
         let (reader, writer) = tokio::io::split(stream);
-        let greeting = greet(Packets::new(Box::new(reader)), Box::new(writer), timeouts);
+        let greeting = greet(Box::new(reader), Box::new(writer), timeouts, features);
         within(timeouts.connect, "the server's hello", greeting).await
     }
 
@@ -112,33 +135,74 @@ impl Client {
     }
 
     /// Becomes somebody. A refused login ends the connection.
-    pub async fn log_in(self, name: &str, credential: Credential) -> Result<(Session, Events), Error> {
+    pub async fn log_in(mut self, name: &str, credential: Credential) -> Result<(Session, Events), Error> {
         let name = Username::parse(name).map_err(Error::refused)?;
-        within(self.timeouts.login, "the login's answer", self.exchange_login(name, credential)).await
+        let welcome = self.welcome(name, credential).await?;
+        let Self { packets, writer, server, timeouts } = self;
+        Ok(session::begin(packets, writer, server, welcome, timeouts))
     }
 
-    async fn exchange_login(
-        self,
-        name: Username,
-        credential: Credential,
-    ) -> Result<(Session, Events), Error> {
-        let Self { mut packets, mut writer, server, timeouts } = self;
+    /// Becomes who one was. Nothing of any conversation is heard before [`Session::attach`]. The token in
+    /// [`Session::welcome`] takes the place of this one, which is good for nothing as soon as anything else is sent. A
+    /// refused resume ends the connection; with 4001 one has to log in again.
+    pub async fn resume(mut self, token: ResumeToken) -> Result<(Session, Events), Error> {
+        let (welcome, pings) = self.welcome_back(token).await?;
+        let Self { packets, writer, server, timeouts } = self;
+        let (session, events) = session::begin(packets, writer, server, welcome, timeouts);
+        session.answer_pings(pings);
+        Ok((session, events))
+    }
+
+    /// Logs in.
+    pub(super) async fn welcome(&mut self, name: Username, credential: Credential) -> Result<Welcome, Error> {
         let login = ClientPacket::Login(Login { id: LOGIN_ID, name, credential });
-        let answer = match exchange(&mut packets, &mut writer, &login).await? {
-            ServerPacket::LoginAnswer(answer) if answer.id == LOGIN_ID => answer,
-            other => return Err(ProtocolError::Unexpected(other.kind()).into()),
+        let Self { packets, writer, timeouts, .. } = self;
+        let exchanging = exchange(packets, writer, &login);
+        match within(timeouts.login, "the login's answer", exchanging).await? {
+            ServerPacket::LoginAnswer(answer) if answer.id == LOGIN_ID => {
+                answer.outcome.map_err(Error::Refused)
+            }
+            other => Err(ProtocolError::Unexpected(other.kind()).into()),
+        }
+    }
+
+    /// Resumes. The server's pings are not answered yet: the next packet says that one has the new token, and it may have
+    /// to be kept before that.
+    pub(super) async fn welcome_back(&mut self, token: ResumeToken) -> Result<(Welcome, Vec<Ping>), Error> {
+        let resume = ClientPacket::Resume(Resume { id: RESUME_ID, token });
+        let (Self { packets, writer, timeouts, .. }, mut pings) = (self, Vec::new());
+        let exchanging = async {
+            ask(packets, writer, &resume).await?;
+            loop {
+                match heard(packets.next().await?.0)? {
+                    Heard::Ping(ping) if pings.len() < PINGS_MAX => pings.push(ping),
+                    Heard::Ping(_) | Heard::Nothing => {}
+                    Heard::Answer(answer) => return Ok(answer),
+                }
+            }
         };
-        let welcome = answer.outcome.map_err(Error::Refused)?;
-        Ok(session::begin(packets, writer, server, welcome, timeouts))
+        match within(timeouts.login, "the resume's answer", exchanging).await? {
+            ServerPacket::ResumeAnswer(answer) if answer.id == RESUME_ID => {
+                Ok((answer.outcome.map_err(Error::Refused)?, pings))
+            }
+            other => Err(ProtocolError::Unexpected(other.kind()).into()),
+        }
+    }
+
+    /// The connection itself, for a session that has many.
+    pub(super) fn into_parts(self) -> (Packets, Box<dyn AsyncWrite + Send + Unpin>, HelloAnswer) {
+        (self.packets, self.writer, self.server)
     }
 }
 
 async fn greet(
-    mut packets: Packets,
+    reader: Box<dyn AsyncRead + Send + Unpin>,
     mut writer: Box<dyn AsyncWrite + Send + Unpin>,
     timeouts: Timeouts,
+    features: u64,
 ) -> Result<Client, Error> {
-    let hello = ClientPacket::Hello(Hello { id: HELLO_ID, version: VERSION, features: 0 });
+    let mut packets = Packets::new(reader);
+    let hello = ClientPacket::Hello(Hello { id: HELLO_ID, version: VERSION, features });
     match exchange(&mut packets, &mut writer, &hello).await? {
         ServerPacket::HelloAnswer(server) if server.id == HELLO_ID => {
             let (min, max) = (server.version_min, server.version_max);
@@ -160,6 +224,21 @@ async fn exchange(
     writer: &mut (impl AsyncWrite + Unpin),
     request: &ClientPacket,
 ) -> Result<ServerPacket, Error> {
+    ask(packets, writer, request).await?;
+    loop {
+        match heard(packets.next().await?.0)? {
+            Heard::Ping(ping) => write(writer, &ClientPacket::Pong(Pong { payload: ping.payload })).await?,
+            Heard::Nothing => {}
+            Heard::Answer(answer) => return Ok(answer),
+        }
+    }
+}
+
+async fn ask(
+    packets: &mut Packets,
+    writer: &mut (impl AsyncWrite + Unpin),
+    request: &ClientPacket,
+) -> Result<(), Error> {
     if let Err(error) = write(writer, request).await {
         // A server that hung up has said why, if it could.
         return Err(match packets.next().await {
@@ -167,18 +246,26 @@ async fn exchange(
             _ => error,
         });
     }
-    loop {
-        match packets.next().await?.0 {
-            ServerPacket::Ping(ping) => {
-                write(writer, &ClientPacket::Pong(Pong { payload: ping.payload })).await?;
-            }
-            ServerPacket::Pong(_) => {}
-            ServerPacket::Goodbye(goodbye) => return Err(Error::Closed(goodbye)),
-            ServerPacket::Error(notice) => {
-                return Err(Error::Refused(Refusal { code: notice.code, retry_ms: notice.retry_ms }));
-            }
-            answer => return Ok(answer),
+    Ok(())
+}
+
+/// What a packet is to somebody who waits for an answer.
+enum Heard {
+    Ping(Ping),
+    Nothing,
+    Answer(ServerPacket),
+}
+
+fn heard(packet: ServerPacket) -> Result<Heard, Error> {
+    match packet {
+        ServerPacket::Ping(ping) => Ok(Heard::Ping(ping)),
+        // What is done to one just as one comes in. The answer says where one is; or a goodbye follows.
+        ServerPacket::Pong(_) | ServerPacket::Removed(_) | ServerPacket::Moderated(_) => Ok(Heard::Nothing),
+        ServerPacket::Goodbye(goodbye) => Err(Error::Closed(goodbye)),
+        ServerPacket::Error(notice) => {
+            Err(Error::Refused(Refusal { code: notice.code, retry_ms: notice.retry_ms }))
         }
+        answer => Ok(Heard::Answer(answer)),
     }
 }
 

@@ -1,56 +1,106 @@
-//! What a connection's task and its handles share: bytes to send, requests unanswered, events not taken.
+//! What a session's connection and its handles share: bytes to send, requests unanswered, events not taken.
 
-use std::{collections::HashMap, mem::take, num::NonZeroU32};
+use std::{collections::BTreeMap, mem::take};
 
 use bytes::BytesMut;
-use chat_proto::{
-    Answer, ClientPacket, ErrorCode, Limits, MAILBOX, Ping, PingPayload, Pong, Refusal, RequestId,
-    RoomEntered, RoomLeft, ServerPacket, kind,
-};
+use chat_proto::{ClientPacket, ErrorCode, Limits, MAILBOX, Ping, PingPayload, Pong, RequestId, Text, kind};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, Semaphore, oneshot};
+use tokio::{
+    sync::{Notify, Semaphore, oneshot},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Event, ProtocolError, inbox::Inbox, pending::Outcome};
+use super::{
+    Error, Event, Pace,
+    continuation::{Recipient, Unanswered},
+    inbox::Inbox,
+    lasting::Lasting,
+    pending::Outcome,
+};
 
 /// Requests unanswered, however many the server would allow. Full: the next request waits to be sent.
 const REQUESTS_MAX: u16 = 1_024;
+/// Requests unanswered of a session that lasts: a server knows as many of its lines again.
+const LASTING_MAX: u16 = 128;
 /// Unsent bytes beyond which a ping is not answered: a server that takes nothing cannot ask for more.
 const UNSENT_BYTES_MAX: usize = 64 * 1024;
 
-type Reply = oneshot::Sender<Result<Outcome, Error>>;
+pub(super) type Reply = oneshot::Sender<Result<Outcome, Error>>;
+pub(super) type Answering = oneshot::Receiver<Result<Outcome, Error>>;
 
 pub(super) struct Link {
-    state: Mutex<State>,
-    limits: Limits,
+    pub(super) state: Mutex<State>,
     /// Requests that may still be sent before one is answered.
     free: Semaphore,
     /// Something is to be written.
     pub(super) unsent: Notify,
+    /// A line is to be sent, now or when its time has come.
+    pub(super) due: Notify,
     /// There may be room for events again.
     room: Notify,
     /// An event, or the end, can be taken.
     pub(super) news: Notify,
-    /// Cancelled when the connection is over and everyone has been told.
+    /// Something has changed that is waited for: whether there is a connection, or whether that is in doubt; whether lines
+    /// wait to be sent, or to be answered.
+    pub(super) turned: Notify,
+    /// Cancelled when the user wants to be gone.
+    pub(super) leaving: CancellationToken,
+    /// Cancelled when all is over and everyone has been told.
     pub(super) over: CancellationToken,
 }
 
-struct State {
-    outbox: BytesMut,
+/// Whether a session has a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It has had this one since then.
+    Connected(Instant),
+    /// It waits for the next.
+    Between,
+    /// It will never have one again.
+    Over,
+}
+
+pub(super) struct State {
+    pub(super) standing: Standing,
+    pub(super) outbox: BytesMut,
     next_id: RequestId,
-    unanswered: HashMap<RequestId, Asked>,
+    pub(super) unanswered: BTreeMap<RequestId, Asked>,
     inbox: Inbox,
     /// A logout is under way: its goodbye is waited for as an answer is.
     leaving: bool,
-    end: Option<Error>,
+    pub(super) end: Option<Error>,
+    /// The server has been asked whether it is there, and nothing was heard since.
+    pub(super) in_doubt: bool,
+    /// What the user has said last of being away; 0: nothing.
+    pub(super) presence: u16,
+    /// Bytes a packet may have.
+    pub(super) packet_bytes: u16,
+    /// What outlives the connection; `None`: nothing does.
+    pub(super) lasting: Option<Lasting>,
+    /// When lines may be sent, and when the next one that waits may; of what lasts only.
+    pub(super) pace: Pace,
+    pub(super) due: Option<Instant>,
 }
 
-struct Asked {
+pub(super) struct Asked {
     /// The request's type number.
-    kind: u16,
+    pub(super) kind: u16,
     /// The room that is to be left; of other requests nothing.
-    room: u64,
-    reply: Reply,
+    pub(super) room: u64,
+    pub(super) waits: Waits,
+}
+
+/// Who waits for an answer.
+pub(super) enum Waits {
+    /// Whoever asked, as long as this connection lasts.
+    Caller(Reply),
+    /// Whoever said the line of this number, over all connections.
+    Line(u64),
+    /// The session itself: it has sent its cursors.
+    Attach,
+    /// Nobody: the session has said again that its user is away.
+    Nobody,
 }
 
 /// What [`Link::take_event`] finds.
@@ -63,35 +113,50 @@ pub(super) enum Taken {
 }
 
 impl Link {
-    pub(super) fn new(limits: Limits, next_id: RequestId) -> Self {
+    pub(super) fn new(limits: &Limits, next_id: RequestId, lasting: Option<Lasting>) -> Self {
+        let most = if lasting.is_some() { LASTING_MAX } else { REQUESTS_MAX };
+        let free = Semaphore::new(limits.requests_outstanding.clamp(1, most).into());
+        // Lines of an earlier program are unanswered as well.
+        free.forget_permits(lasting.as_ref().map_or(0, |lasting| lasting.continuation.unanswered()));
+        let now = Instant::now();
         let state = State {
+            standing: Standing::Connected(now),
             outbox: BytesMut::new(),
             next_id,
-            unanswered: HashMap::new(),
+            unanswered: BTreeMap::new(),
             inbox: Inbox::new(),
             leaving: false,
             end: None,
+            in_doubt: false,
+            presence: 0,
+            packet_bytes: limits.client_packet_bytes,
+            lasting,
+            pace: Pace::new(limits.chat_per_second, limits.chat_burst, now),
+            due: None,
         };
         Self {
             state: Mutex::new(state),
-            limits,
-            free: Semaphore::new(limits.requests_outstanding.clamp(1, REQUESTS_MAX).into()),
+            free,
             unsent: Notify::new(),
+            due: Notify::new(),
             room: Notify::new(),
             news: Notify::new(),
+            turned: Notify::new(),
+            leaving: CancellationToken::new(),
             over: CancellationToken::new(),
         }
     }
 
     /// Puts a request on its way; requests are sent in the order of these calls. Waits while too many are
-    /// unanswered.
+    /// unanswered, and while there is no connection.
     pub(super) async fn ask(
         &self,
         request: impl FnOnce(RequestId) -> ClientPacket,
-    ) -> Result<oneshot::Receiver<Result<Outcome, Error>>, Error> {
+    ) -> Result<Answering, Error> {
         let Ok(permit) = self.free.acquire().await else { return Err(self.end_error()) };
         let (reply, answer) = oneshot::channel();
-        self.state.lock().ask(request, self.limits.client_packet_bytes, reply)?;
+        self.connected().await;
+        self.state.lock().ask(request, reply)?;
         // It returns with the answer, whether or not anybody still waits for that.
         permit.forget();
         self.unsent.notify_one();
@@ -99,141 +164,69 @@ impl Link {
         Ok(answer)
     }
 
-    /// Takes what the server sent; an error ends the connection.
-    pub(super) fn receive(&self, packet: ServerPacket, bytes: usize) -> Result<(), Error> {
-        use Outcome::{Done, Ignored, Receipt, RoomsPage, WhisperReceipt, WhoPage};
-        match packet {
-            ServerPacket::BroadcastAnswer(answer) => self.answer(kind::BROADCAST, answer, Receipt),
-            ServerPacket::RoomChatAnswer(answer) => self.answer(kind::ROOM_CHAT, answer, Receipt),
-            ServerPacket::WhisperAnswer(answer) => self.answer(kind::WHISPER, answer, WhisperReceipt),
-            ServerPacket::WhoAnswer(answer) => self.answer(kind::WHO, answer, WhoPage),
-            ServerPacket::LogoutAnswer(answer) => self.answer(kind::LOGOUT, answer, |()| Done),
-            ServerPacket::ChangePasswordAnswer(answer) => {
-                self.answer(kind::CHANGE_PASSWORD, answer, |()| Done)
-            }
-            ServerPacket::SetPresenceAnswer(answer) => self.answer(kind::SET_PRESENCE, answer, |()| Done),
-            ServerPacket::IgnoreAnswer(answer) => self.answer(kind::IGNORE, answer, |()| Done),
-            ServerPacket::IgnoredAnswer(answer) => self.answer(kind::IGNORED, answer, Ignored),
-            ServerPacket::CreateRoomAnswer(answer) => self.entered(kind::CREATE_ROOM, answer, bytes),
-            ServerPacket::JoinRoomAnswer(answer) => self.entered(kind::JOIN_ROOM, answer, bytes),
-            ServerPacket::LeaveRoomAnswer(answer) => self.left(answer, bytes),
-            ServerPacket::RoomsAnswer(answer) => self.answer(kind::ROOMS, answer, RoomsPage),
-            ServerPacket::SetTopicAnswer(answer) => self.answer(kind::SET_TOPIC, answer, |()| Done),
-            ServerPacket::SetRoomAnswer(answer) => self.answer(kind::SET_ROOM, answer, |()| Done),
-            ServerPacket::ModerateAnswer(answer) => self.answer(kind::MODERATE, answer, |()| Done),
-            ServerPacket::CloseRoomAnswer(answer) => self.answer(kind::CLOSE_ROOM, answer, |()| Done),
-            ServerPacket::AnnounceAnswer(answer) => self.answer(kind::ANNOUNCE, answer, |()| Done),
-            ServerPacket::FreezeRegistrationAnswer(answer) => {
-                self.answer(kind::FREEZE_REGISTRATION, answer, |()| Done)
-            }
-            ServerPacket::HelloAnswer(_) | ServerPacket::RegisterAnswer(_) | ServerPacket::LoginAnswer(_) => {
-                Err(ProtocolError::Unexpected(packet.kind()).into())
-            }
-            ServerPacket::Goodbye(goodbye) => Err(Error::Closed(goodbye)),
-            ServerPacket::Ping(ping) => {
-                self.state.lock().pong(ping);
-                self.unsent.notify_one();
-                Ok(())
-            }
-            ServerPacket::Pong(pong) => {
-                self.ponged(pong);
-                Ok(())
-            }
-            ServerPacket::Error(notice) => {
-                let refusal = Refusal { code: notice.code, retry_ms: notice.retry_ms };
-                if !self.refused(notice.kind, notice.id, refusal) {
-                    self.tell(Event::Error(notice), bytes);
-                }
-                Ok(())
-            }
-            ServerPacket::BroadcastLine(line) => self.told(Event::Broadcast(line), bytes),
-            ServerPacket::WhisperLine(line) => self.told(Event::Whisper(line), bytes),
-            ServerPacket::Missed(missed) => self.told(Event::Missed(missed), bytes),
-            ServerPacket::Joined(joined) => self.told(Event::Joined(joined), bytes),
-            ServerPacket::Left(left) => self.told(Event::Left(left), bytes),
-            ServerPacket::RoomChanged(changed) => self.told(Event::RoomChanged(changed), bytes),
-            ServerPacket::Removed(removed) => self.told(Event::Removed(removed), bytes),
-            ServerPacket::Moderated(moderated) => self.told(Event::Moderated(moderated), bytes),
-            ServerPacket::SystemText(text) => self.told(Event::System(text), bytes),
-        }
+    /// Says a line. Where the session lasts the line is sent in its turn, and again where its answer is lost.
+    pub(super) async fn say(&self, to: Recipient, message_id: u64, text: Text) -> Result<Answering, Error> {
+        let Ok(permit) = self.free.acquire().await else { return Err(self.end_error()) };
+        let (reply, answer) = oneshot::channel();
+        let refused = self.state.lock().say(Unanswered { message_id, to, text }, reply)?;
+        permit.forget();
+        self.free.add_permits(refused);
+        self.unsent.notify_one();
+        self.due.notify_one();
+        self.room.notify_one();
+        Ok(answer)
     }
 
-    fn answer<T>(&self, kind: u16, answer: Answer<T>, pack: fn(T) -> Outcome) -> Result<(), Error> {
-        let asked = self.state.lock().unanswered.remove(&answer.id);
-        let Some(asked) = asked.filter(|asked| asked.kind == kind) else {
-            return Err(ProtocolError::Unexpected(kind + 1).into());
-        };
-        self.conclude(asked, answer.outcome.map(pack).map_err(Error::Refused));
+    /// A request has been answered: another may be sent.
+    pub(super) fn give_back(&self) {
+        self.free.add_permits(1);
+    }
+
+    /// Tells whoever listens, and keeps in mind how far the server has told.
+    pub(super) fn tell(&self, event: Event, bytes: usize) -> Result<(), Error> {
+        self.tell_where(|_| true, event, bytes)
+    }
+
+    /// As [`tell`](Self::tell), of what is no event to those who did not ask for it.
+    pub(super) fn tell_own(&self, event: Event, bytes: usize) -> Result<(), Error> {
+        self.tell_where(|inbox| inbox.own_rooms, event, bytes)
+    }
+
+    fn tell_where(&self, is_told: fn(&Inbox) -> bool, event: Event, bytes: usize) -> Result<(), Error> {
+        let mut state = self.state.lock();
+        let State { inbox, lasting, .. } = &mut *state;
+        let told = is_told(inbox);
+        if let Some(lasting) = lasting {
+            lasting.hear(&event, !told)?;
+        }
+        if told && inbox.push(event, bytes) {
+            self.news.notify_one();
+        }
         Ok(())
-    }
-
-    fn entered(&self, kind: u16, answer: Answer<RoomEntered>, bytes: usize) -> Result<(), Error> {
-        if let Ok(entered) = &answer.outcome {
-            self.tell_own(|| Event::RoomEntered(entered.clone()), bytes);
-        }
-        self.answer(kind, answer, Outcome::RoomEntered)
-    }
-
-    fn left(&self, answer: Answer<RoomLeft>, bytes: usize) -> Result<(), Error> {
-        let room = self.state.lock().unanswered.get(&answer.id).map(|asked| asked.room);
-        if let (Ok(left), Some(conversation)) = (&answer.outcome, room) {
-            self.tell_own(|| Event::RoomLeft { conversation, left: left.clone() }, bytes);
-        }
-        self.answer(kind::LEAVE_ROOM, answer, Outcome::RoomLeft)
-    }
-
-    fn tell_own(&self, event: impl FnOnce() -> Event, bytes: usize) {
-        let own_rooms = self.state.lock().inbox.own_rooms;
-        if own_rooms {
-            self.tell(event(), bytes);
-        }
     }
 
     pub(super) fn tell_own_rooms(&self) {
         self.state.lock().inbox.own_rooms = true;
     }
 
-    fn ponged(&self, pong: Pong) {
-        let id = pong.payload.as_bytes().try_into().ok().map(u32::from_le_bytes).and_then(NonZeroU32::new);
-        let asked = id.and_then(|id| self.state.lock().remove(id, kind::PING));
-        if let Some(asked) = asked {
-            self.conclude(asked, Ok(Outcome::Done));
-        }
-    }
-
-    /// False when the refused packet is none that somebody waits on.
-    fn refused(&self, kind: u16, id: u32, refusal: Refusal) -> bool {
+    /// Answers a ping.
+    pub(super) fn pong(&self, ping: Ping) {
         let mut state = self.state.lock();
-        let asked = match NonZeroU32::new(id) {
-            Some(id) => state.unanswered.remove(&id),
-            // A ping has no id on the wire, but they are answered in order.
-            None if kind == kind::PING => state.oldest_ping().and_then(|id| state.remove(id, kind)),
-            None => None,
-        };
+        if state.outbox.len() < UNSENT_BYTES_MAX {
+            ClientPacket::Pong(Pong { payload: ping.payload }).encode(&mut state.outbox);
+        }
         drop(state);
-        let found = asked.is_some();
-        if let Some(asked) = asked {
-            self.conclude(asked, Err(Error::Refused(refusal)));
-        }
-        found
+        self.unsent.notify_one();
     }
 
-    fn conclude(&self, asked: Asked, outcome: Result<Outcome, Error>) {
-        // Its caller may have stopped waiting.
-        let _ = asked.reply.send(outcome);
-        self.free.add_permits(1);
-    }
-
-    #[expect(clippy::unnecessary_wraps, reason = "an arm of a match whose other arms may fail")]
-    fn told(&self, event: Event, bytes: usize) -> Result<(), Error> {
-        self.tell(event, bytes);
-        Ok(())
-    }
-
-    fn tell(&self, event: Event, bytes: usize) {
-        if self.state.lock().inbox.push(event, bytes) {
-            self.news.notify_one();
-        }
+    /// Asks a silent server whether it is there. Any word of it is an answer.
+    pub(super) fn ping(&self) {
+        let payload = PingPayload::new(&[]).expect("nothing is at most 64 bytes");
+        let mut state = self.state.lock();
+        ClientPacket::Ping(Ping { payload }).encode(&mut state.outbox);
+        state.in_doubt = true;
+        drop(state);
+        self.unsent.notify_one();
     }
 
     pub(super) async fn wait_for_room(&self) {
@@ -245,7 +238,11 @@ impl Link {
     pub(super) fn take_event(&self) -> Taken {
         let mut state = self.state.lock();
         let was_full = !state.has_room();
-        let Some(event) = state.inbox.pop() else {
+        let event = state.inbox.pop();
+        if let Some(lasting) = &mut state.lasting {
+            lasting.hand_over(event.as_ref());
+        }
+        let Some(event) = event else {
             return state.end.clone().map_or(Taken::Empty, Taken::End);
         };
         let wake = was_full && state.has_room();
@@ -254,6 +251,13 @@ impl Link {
             self.room.notify_one();
         }
         Taken::Event(event)
+    }
+
+    /// The event that was taken last is dealt with.
+    pub(super) fn settle(&self) {
+        if let Some(lasting) = &mut self.state.lock().lasting {
+            lasting.hand_over(None);
+        }
     }
 
     /// Nobody will take events any more.
@@ -265,6 +269,7 @@ impl Link {
 
     pub(super) fn leave(&self) {
         self.state.lock().leaving = true;
+        self.leaving.cancel();
         self.room.notify_one();
     }
 
@@ -273,19 +278,27 @@ impl Link {
         self.state.lock().outbox.split()
     }
 
-    /// The connection is over: whoever waits is told why.
+    /// All is over: whoever waits is told why.
     pub(super) fn end(&self, why: &Error) {
         let mut state = self.state.lock();
+        state.standing = Standing::Over;
         state.end = Some(why.clone());
         let unanswered = take(&mut state.unanswered);
+        let lines: Vec<_> = state.lasting.as_mut().into_iter().flat_map(Lasting::give_up).collect();
         drop(state);
         // After the reason is there: who waits for a place looks for it.
         self.free.close();
-        for (_, asked) in unanswered {
-            let _ = asked.reply.send(Err(why.clone()));
+        let callers = unanswered.into_values().filter_map(|asked| asked.waits.caller());
+        for reply in callers.chain(lines) {
+            let _ = reply.send(Err(why.clone()));
         }
         self.news.notify_one();
         self.over.cancel();
+        self.turned.notify_waiters();
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        self.state.lock().standing
     }
 
     fn end_error(&self) -> Error {
@@ -294,31 +307,38 @@ impl Link {
 }
 
 impl State {
-    fn ask(
+    pub(super) fn ask(
         &mut self,
         request: impl FnOnce(RequestId) -> ClientPacket,
-        bytes_max: u16,
         reply: Reply,
     ) -> Result<(), Error> {
         if let Some(end) = &self.end {
             return Err(end.clone());
         }
         let id = self.free_id();
-        let (request, start) = (request(id), self.outbox.len());
+        self.put(&request(id), id, Waits::Caller(reply)).map_err(|_| Error::refused(ErrorCode::FrameTooLarge))
+    }
+
+    /// Encodes a request; gives back who waits where it is too large.
+    pub(super) fn put(&mut self, request: &ClientPacket, id: RequestId, waits: Waits) -> Result<(), Waits> {
+        let start = self.outbox.len();
         request.encode(&mut self.outbox);
-        if self.outbox.len() - start > bytes_max.into() {
+        if self.outbox.len() - start > self.packet_bytes.into() {
             self.outbox.truncate(start);
-            return Err(Error::refused(ErrorCode::FrameTooLarge));
+            return Err(waits);
         }
-        let room = match &request {
+        let room = match request {
             ClientPacket::LeaveRoom(leave) => leave.conversation,
             _ => MAILBOX,
         };
-        self.unanswered.insert(id, Asked { kind: request.request().0, room, reply });
+        if let ClientPacket::SetPresence(presence) = request {
+            self.presence = presence.state;
+        }
+        self.unanswered.insert(id, Asked { kind: request.request().0, room, waits });
         Ok(())
     }
 
-    fn free_id(&mut self) -> RequestId {
+    pub(super) fn free_id(&mut self) -> RequestId {
         loop {
             let id = self.next_id;
             self.next_id = id.checked_add(1).unwrap_or(RequestId::MIN);
@@ -329,23 +349,26 @@ impl State {
         }
     }
 
-    fn remove(&mut self, id: RequestId, kind: u16) -> Option<Asked> {
+    pub(super) fn remove(&mut self, id: RequestId, kind: u16) -> Option<Asked> {
         let fits = self.unanswered.get(&id).is_some_and(|asked| asked.kind == kind);
         if fits { self.unanswered.remove(&id) } else { None }
     }
 
-    fn oldest_ping(&self) -> Option<RequestId> {
+    pub(super) fn oldest_ping(&self) -> Option<RequestId> {
         self.unanswered.iter().filter(|(_, asked)| asked.kind == kind::PING).map(|(id, _)| *id).min()
-    }
-
-    fn pong(&mut self, ping: Ping) {
-        if self.outbox.len() < UNSENT_BYTES_MAX {
-            ClientPacket::Pong(Pong { payload: ping.payload }).encode(&mut self.outbox);
-        }
     }
 
     fn has_room(&self) -> bool {
         self.inbox.has_room(self.leaving || !self.unanswered.is_empty())
+    }
+}
+
+impl Waits {
+    pub(super) fn caller(self) -> Option<Reply> {
+        match self {
+            Self::Caller(reply) => Some(reply),
+            Self::Line(_) | Self::Attach | Self::Nobody => None,
+        }
     }
 }
 

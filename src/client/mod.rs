@@ -34,38 +34,58 @@
 //!    [`Error::Timeout`]; a [`Pending`] waits on. Whoever floods takes events in another task meanwhile.
 //! 4. Dropping [`Events`] means "I do not listen": events are thrown away unread and answers always come.
 
+mod backoff;
 #[cfg(test)]
 mod backpressure_tests;
 pub mod bench;
 pub mod cli;
 #[cfg(test)]
 mod connection_tests;
+mod continuation;
+#[cfg(test)]
+mod continuation_tests;
+#[cfg(test)]
+mod cut_tests;
 mod drive;
 mod error;
 mod events;
 mod greet;
+mod history;
 mod inbox;
+mod lasting;
 mod link;
 mod members;
 mod pace;
 mod packets;
 mod pending;
+mod places;
+mod rebind;
+mod receive;
+mod reconnect;
+#[cfg(test)]
+mod reconnect_tests;
+mod recovery;
 mod requests;
 mod room_pages;
 #[cfg(test)]
 mod room_tests;
 mod rooms;
+mod saved;
 mod session;
 #[cfg(test)]
 mod testing;
 
+pub use continuation::{Recipient, Restarted, Resumed, Unanswered};
 pub use error::{Error, ProtocolError};
 pub use events::{Event, Events};
 pub use greet::{Client, Timeouts};
+pub use history::HistoryFrom;
 pub use inbox::{EVENT_BYTES_ASKING, EVENT_BYTES_RESTED};
 pub use members::Members;
 pub use pace::Pace;
 pub use pending::Pending;
+pub use reconnect::Reconnect;
 pub use requests::Requests;
 pub use room_pages::RoomPages;
+pub use saved::Saved;
 pub use session::Session;

@@ -20,15 +20,17 @@ pub(super) struct Packets {
     codec: PacketCodec,
     buffer: BytesMut,
     silence: Option<Duration>,
+    /// How often in a row the server has been silent for so long.
+    silences: u32,
 }
 
 impl Packets {
     pub(super) fn new(io: Box<dyn AsyncRead + Send + Unpin>) -> Self {
         let codec = PacketCodec::new(SERVER_PACKET_BYTES_MAX);
-        Self { io, codec, buffer: BytesMut::new(), silence: None }
+        Self { io, codec, buffer: BytesMut::new(), silence: None, silences: 0 }
     }
 
-    /// From now on a server that sends nothing for this long counts as dead.
+    /// From now on it is an error that the server sends nothing for this long. It may be read on from then.
     pub(super) fn set_silence_max(&mut self, silence: Duration) {
         self.silence = Some(silence);
     }
@@ -48,13 +50,25 @@ impl Packets {
         }
     }
 
+    /// How often in a row that has been so.
+    pub(super) fn silences(&self) -> u32 {
+        self.silences
+    }
+
     async fn read(&mut self) -> Result<(), Error> {
         self.buffer.reserve(READ_BYTES);
         let read = self.io.read_buf(&mut self.buffer);
         let bytes = match self.silence {
-            Some(silence) => timeout(silence, read).await.map_err(|_| Error::Timeout("the silent server"))?,
+            Some(silence) => {
+                let Ok(read) = timeout(silence, read).await else {
+                    self.silences += 1;
+                    return Err(Error::Timeout("the silent server"));
+                };
+                read
+            }
             None => read.await,
         }?;
+        self.silences = 0;
         if bytes == 0 { Err(Error::Disconnected) } else { Ok(()) }
     }
 }

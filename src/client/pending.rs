@@ -5,7 +5,9 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use chat_proto::{IgnoredPage, Receipt, RoomEntered, RoomLeft, RoomsPage, WhisperReceipt, WhoPage};
+use chat_proto::{
+    Attached, HistoryPage, IgnoredPage, Receipt, RoomEntered, RoomLeft, RoomsPage, WhisperReceipt, WhoPage,
+};
 use tokio::sync::oneshot;
 
 use super::Error;
@@ -20,6 +22,8 @@ pub(super) enum Outcome {
     RoomLeft(RoomLeft),
     RoomsPage(RoomsPage),
     Ignored(IgnoredPage),
+    HistoryPage(HistoryPage),
+    Attached(Attached),
     /// The answer itself was all there was to tell.
     Done,
 }

@@ -2,11 +2,16 @@
 
 use chat_proto::{
     Act, Announce, ClientPacket, CloseRoom, CreateRoom, ErrorCode, FreezeRegistration, Ignore, Ignored,
-    IgnoredPage, JoinRoom, LeaveRoom, Moderate, Receipt, Remark, RoomChat, RoomEntered, RoomLeft, RoomName,
+    IgnoredPage, JoinRoom, LeaveRoom, Moderate, Receipt, Remark, RoomEntered, RoomLeft, RoomName,
     RoomPassword, RoomSettings, Rooms, RoomsPage, SetPresence, SetRoom, SetTopic, Text, Username,
 };
 
-use super::{Error, Pending, RoomPages, Session, pending::Outcome, session::done};
+use super::{
+    Error, Pending, RoomPages, Session,
+    continuation::Recipient,
+    pending::Outcome,
+    session::{done, receipt},
+};
 
 impl Session {
     /// Makes a room, with this session in it as its owner. An empty password is none; one of more than 64 bytes is
@@ -53,13 +58,7 @@ impl Session {
         conversation: u64,
         text: &str,
     ) -> Result<Pending<Receipt>, Error> {
-        let text = Text::parse(text).map_err(Error::refused)?;
-        let request = |id| ClientPacket::RoomChat(RoomChat { id, message_id, conversation, text });
-        self.send(request, |outcome| match outcome {
-            Outcome::Receipt(receipt) => Some(receipt),
-            _ => None,
-        })
-        .await
+        self.say(Recipient::Room(conversation), message_id, text, |outcome| receipt(&outcome)).await
     }
 
     /// The page of rooms after another: 0 for the first, else the last page's `next`.

@@ -1,19 +1,24 @@
 //! A session: somebody, from the login to the end, who can talk and ask.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use chat_proto::{
-    Broadcast, ChangePassword, ClientPacket, Credential, HelloAnswer, Logout, Receipt, RequestId, Text,
-    Username, Welcome, Whisper, WhisperReceipt, Who, WhoEntry, WhoPage,
+    ChangePassword, ClientPacket, Credential, HelloAnswer, Logout, Ping, Receipt, RequestId, Text, Username,
+    Welcome, WhisperReceipt, Who, WhoEntry, WhoPage,
 };
-use tokio::{io::AsyncWrite, time::timeout};
+use tokio::{
+    io::AsyncWrite,
+    time::{Instant, timeout},
+};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    Error, Events, Members, Pending, Timeouts, drive::drive, link, link::Link, packets::Packets,
+    Error, Events, Members, Pending, Saved, Timeouts,
+    continuation::Recipient,
+    drive::drive,
+    link,
+    link::{Answering, Link, Standing},
+    packets::Packets,
     pending::Outcome,
 };
 
@@ -33,8 +38,8 @@ pub struct Session {
     handle: Arc<Handle>,
 }
 
-/// The server's requests before login had 1 and 2.
-const FIRST_ID: RequestId = RequestId::MIN.saturating_add(2);
+/// The requests before it had lower ones.
+pub(super) const FIRST_ID: RequestId = RequestId::MIN.saturating_add(4);
 
 pub(super) fn begin(
     mut packets: Packets,
@@ -47,22 +52,37 @@ pub(super) fn begin(
     if server.limits.idle_ms > 0 {
         packets.set_silence_max(Duration::from_millis(server.limits.idle_ms.into()));
     }
-    let link = Arc::new(Link::new(server.limits, FIRST_ID));
+    let link = Arc::new(Link::new(&server.limits, FIRST_ID, None));
     let driven = Arc::clone(&link);
-    let task = tokio::spawn(async move { drive(&driven, packets, writer).await });
-    let task = AbortOnDropHandle::new(task);
+    let task = async move {
+        let why = drive(&driven, packets, writer).await;
+        driven.end(&why);
+    };
+    begin_on(link, server, welcome, timeouts, task)
+}
+
+/// A session on a link that `task` serves.
+pub(super) fn begin_on(
+    link: Arc<Link>,
+    server: HelloAnswer,
+    welcome: Welcome,
+    timeouts: Timeouts,
+    task: impl Future<Output = ()> + Send + 'static,
+) -> (Session, Events) {
+    let task = AbortOnDropHandle::new(tokio::spawn(task));
     let handle = Arc::new(Handle { link, server, welcome, timeouts, _task: task });
     (Session { handle: Arc::clone(&handle) }, Events::new(handle))
 }
 
 impl Session {
-    /// What the server said of itself, its limits among it.
+    /// What the server said of itself, its limits among it, on the session's first connection.
     #[must_use]
     pub fn server(&self) -> &HelloAnswer {
         &self.handle.server
     }
 
-    /// What the login was answered with: the session's number, and the name as others see it.
+    /// What the login was answered with: the session's number, and the name as others see it. A session that had to
+    /// log in anew tells its new number by [`Event::Restarted`](super::Event::Restarted).
     #[must_use]
     pub fn welcome(&self) -> &Welcome {
         &self.handle.welcome
@@ -111,9 +131,11 @@ impl Session {
         self.answered(self.send(request, |outcome| done(&outcome))).await
     }
 
-    /// Leaves, after everything already asked has been answered, and waits for the server's goodbye.
+    /// Leaves, after everything already asked has been answered, and waits for the server's goodbye. From now on no lost
+    /// connection is followed by another.
     pub async fn log_out(&self) -> Result<(), Error> {
         self.handle.link.leave();
+        self.handle.link.all_sent().await;
         let logout = self.send(|id| ClientPacket::Logout(Logout { id }), |outcome| done(&outcome));
         self.answered(logout).await?;
         // It was answered: a goodbye that fails to come changes nothing.
@@ -121,17 +143,26 @@ impl Session {
         Ok(())
     }
 
+    /// Returns when every line that was said is answered, those of an earlier program too, or the session is over. Only a
+    /// session that [outlives its connections](super::Reconnect) knows of any.
+    pub async fn all_answered(&self) {
+        self.handle.link.all_answered().await;
+    }
+
+    /// What another program needs to go on with this session, as of now: with the events that were taken before the last
+    /// one. `None` where the session does not [outlive its connections](super::Reconnect), or the server has given no
+    /// token for that.
+    #[must_use]
+    pub fn saved(&self) -> Option<Saved> {
+        self.handle.link.saved()
+    }
+
     /// Sends a broadcast and does not wait for its answer, only for a free place among the unanswered requests.
     /// Lines are sent in the order of these calls. `message_id` is the caller's own number for the line, the
-    /// same when the line is sent again, or 0.
+    /// same when the line is sent again, or 0. A session that outlives its connections numbers such a line itself, sends
+    /// no line faster than the server allows, and says it once over all connections.
     pub async fn send_broadcast(&self, message_id: u64, text: &str) -> Result<Pending<Receipt>, Error> {
-        let text = Text::parse(text).map_err(Error::refused)?;
-        let request = |id| ClientPacket::Broadcast(Broadcast { id, message_id, text });
-        self.send(request, |outcome| match outcome {
-            Outcome::Receipt(receipt) => Some(receipt),
-            _ => None,
-        })
-        .await
+        self.say(Recipient::Lobby, message_id, text, |outcome| receipt(&outcome)).await
     }
 
     /// As [`send_broadcast`](Self::send_broadcast), to one person.
@@ -142,13 +173,11 @@ impl Session {
         text: &str,
     ) -> Result<Pending<WhisperReceipt>, Error> {
         let to = Username::parse(to).map_err(Error::refused)?;
-        let text = Text::parse(text).map_err(Error::refused)?;
-        let request = |id| ClientPacket::Whisper(Whisper { id, message_id, to, text });
-        self.send(request, |outcome| match outcome {
+        let receipt = |outcome| match outcome {
             Outcome::WhisperReceipt(receipt) => Some(receipt),
             _ => None,
-        })
-        .await
+        };
+        self.say(Recipient::Person(to), message_id, text, receipt).await
     }
 
     /// As [`who`](Self::who), without waiting for the answer.
@@ -167,20 +196,85 @@ impl Session {
         self.send(link::ping, |outcome| done(&outcome)).await
     }
 
+    /// Answers pings that came before the session did.
+    pub(super) fn answer_pings(&self, pings: Vec<Ping>) {
+        for ping in pings {
+            self.handle.link.pong(ping);
+        }
+    }
+
+    pub(super) async fn say<T>(
+        &self,
+        to: Recipient,
+        message_id: u64,
+        text: &str,
+        unpack: fn(Outcome) -> Option<T>,
+    ) -> Result<Pending<T>, Error> {
+        let text = Text::parse(text).map_err(Error::refused)?;
+        Ok(pending(self.handle.link.say(to, message_id, text).await?, unpack))
+    }
+
     pub(super) async fn send<T>(
         &self,
         request: impl FnOnce(RequestId) -> ClientPacket,
         unpack: fn(Outcome) -> Option<T>,
     ) -> Result<Pending<T>, Error> {
-        Ok(Pending { answer: self.handle.link.ask(request).await?, unpack })
+        Ok(pending(self.handle.link.ask(request).await?, unpack))
     }
 
     pub(super) async fn answered<T>(
         &self,
         sending: impl Future<Output = Result<Pending<T>, Error>>,
     ) -> Result<T, Error> {
-        let answer = async { sending.await?.await };
-        timeout(self.handle.timeouts.answer, answer).await.unwrap_or(Err(Error::Timeout("an answer")))
+        self.within(Instant::now(), self.handle.timeouts.answer, async { sending.await?.await }).await
+    }
+
+    /// Waits for the answer to what was asked then, for as long as this; the time without a connection does not count.
+    pub(super) async fn within<T>(
+        &self,
+        asked: Instant,
+        limit: Duration,
+        answer: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let (mut answer, link) = (pin!(answer), &self.handle.link);
+        loop {
+            let before = link.standing();
+            let from = match before {
+                Standing::Connected(since) => since.max(asked),
+                Standing::Between => {
+                    tokio::select! {
+                        biased;
+                        answer = &mut answer => return answer,
+                        () = link.connected() => continue,
+                    }
+                }
+                // Whoever waits has been told.
+                Standing::Over => return answer.await,
+            };
+            let answered = timeout(limit.saturating_sub(from.elapsed()), &mut answer).await;
+            match answered {
+                Ok(answer) => return answer,
+                // The connection may be found lost just now: then the answer comes on another.
+                Err(_) if link.is_in_doubt() => tokio::select! {
+                    biased;
+                    answer = &mut answer => return answer,
+                    () = link.no_doubt() => {}
+                },
+                Err(_) if link.standing() == before => return Err(Error::Timeout("an answer")),
+                Err(_) => {}
+            }
+        }
+    }
+}
+
+fn pending<T>(answer: Answering, unpack: fn(Outcome) -> Option<T>) -> Pending<T> {
+    Pending { answer, unpack }
+}
+
+pub(super) fn receipt(outcome: &Outcome) -> Option<Receipt> {
+    match outcome {
+        Outcome::Receipt(receipt) => Some(*receipt),
+        _ => None,
     }
 }
 

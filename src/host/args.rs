@@ -40,6 +40,8 @@ pub enum Command {
     Invite(super::invite::InviteArgs),
     /// Show who kept order and how: kicks, bans, mutes, the newest first.
     Audit(super::audit::AuditArgs),
+    /// Delete what was said: all that one person said, or what is too old or too much.
+    History(super::history::HistoryArgs),
     /// Look after the database: migrate it, copy it, check it.
     Db(super::db::DbArgs),
     /// Ask a running server on this machine: who is here, who is slow; kick, ban, announce, drain, stop.

@@ -2,6 +2,7 @@
 
 mod args;
 mod audit;
+mod confirm;
 mod console;
 mod ctl;
 mod database;
@@ -10,6 +11,7 @@ mod exit;
 mod first_admin;
 mod folder;
 mod health;
+mod history;
 mod invite;
 mod log;
 mod password;
@@ -44,6 +46,7 @@ pub fn main() -> ExitCode {
             Command::User(args) => done(alone(user::run(&args, &settings))),
             Command::Invite(args) => done(alone(invite::run(&args, &settings))),
             Command::Audit(args) => done(alone(audit::run(&args, &settings))),
+            Command::History(args) => done(alone(history::run(&args, &settings))),
             Command::Db(args) => done(alone(db::run(&args, &settings))),
             Command::Ctl(args) => done(alone(ctl::run(&args, &settings))),
             #[cfg(windows)]

@@ -120,7 +120,14 @@ async fn start(config: &Config, store: Option<Store>, host: &mut impl Host) -> R
             .map_err(|error| Failure::running("the first admin's invite cannot be told", error))?;
     }
     let recalled = match store {
-        Some(store) => Some(Recalled::from(store, super::now_ms()).await?),
+        Some(store) => {
+            let recalled = Recalled::from(store, super::now_ms()).await?;
+            Some(if config.keeps_history() {
+                recalled.with_history(&config.history).await?
+            } else {
+                recalled
+            })
+        }
         None => None,
     };
     Server::start(config, listeners, recalled)

@@ -1,10 +1,6 @@
 //! `chat-server user`: makes, changes, lists and deletes accounts, beside a running server or without one.
 
-use std::{
-    fmt::Write as _,
-    io::{self, BufRead as _, IsTerminal as _, Write as _},
-    path::PathBuf,
-};
+use std::{fmt::Write as _, path::PathBuf};
 
 use chat_proto::{Role, Username};
 use clap::{Args, Subcommand};
@@ -12,6 +8,7 @@ use serde_json::json;
 
 use super::{
     args::Settings,
+    confirm::confirm,
     database::{self, Missing},
     exit::Failure,
     first_admin,
@@ -159,6 +156,7 @@ impl Users<'_> {
             Verb::Passwd { name, .. } => {
                 let account = self.find(name).await?;
                 accounts.set_password(account.id, &self.hash(password).await?).await?;
+                self.store.resumes().revoke_account(account.id, None).await?;
                 say(&format!("{} has another password", account.name))
             }
             Verb::List { json } => self.list(*json).await,
@@ -169,6 +167,8 @@ impl Users<'_> {
                 } else {
                     self.keep_an_admin(&account, AdminStep::Disable).await?;
                 }
+                // Once enabled again, who was logged in shows the password.
+                self.store.resumes().revoke_account(account.id, None).await?;
                 say(&format!("{} is disabled", account.name))
             }
             Verb::Enable { name } => {
@@ -316,21 +316,10 @@ fn as_line(account: &Account) -> String {
 }
 
 fn confirmed(account: &Account) -> Result<bool, Failure> {
-    if !io::stdin().is_terminal() {
-        return Err(Failure::CommandLine(
-            "there is no terminal to ask whether this is meant: say --yes".into(),
-        ));
-    }
-    eprint!(
-        "Delete {} ({}, made {})? [y/N] ",
+    confirm(&format!(
+        "Delete {} ({}, made {})?",
         account.name,
         account.role,
         super::shown_time(account.created_ms)
-    );
-    let mut answer = String::new();
-    io::stderr()
-        .flush()
-        .and_then(|()| io::stdin().lock().read_line(&mut answer))
-        .map_err(|error| Failure::running("the terminal", error))?;
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+    ))
 }

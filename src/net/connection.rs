@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-use super::{Shared, admission::Ticket, guest::Guest, transport::Transport};
+use super::{Absent, Shared, admission::Ticket, guest::Guest, transport::Transport};
 use crate::room::Inbox;
 
 /// Serves one peer until it is gone. The peer's place comes back when this ends, in any way.
@@ -19,7 +19,7 @@ pub fn serve<S: Transport>(
     let reading = shared.readers.token();
     let guest = Box::new(Guest::new(socket, peer, Arc::clone(&shared)));
     async move {
-        let farewell = match Box::pin(guest.log_in(&inbox, ticket.evicted())).await {
+        let (farewell, kept) = match Box::pin(guest.log_in(&inbox, ticket.evicted())).await {
             Ok(mut member) => {
                 ticket.logged_in();
                 let end = member.serve(inbox, reading).await;
@@ -27,10 +27,15 @@ pub fn serve<S: Transport>(
             }
             Err(farewell) => {
                 drop((inbox, reading));
-                farewell
+                (farewell, None)
             }
         };
+        let absent = kept.map(|session| Box::pin(Absent::new(session, &shared).wait(&shared)));
         Box::pin(farewell.say(&shared.metrics)).await;
+        drop(ticket);
+        if let Some(absent) = absent {
+            absent.await;
+        }
     }
 }
 

@@ -4,8 +4,8 @@
 use std::{net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use chat_proto::{
-    Answer, ClientPacket, ErrorCode, Frame, FrameError, Ping, PingPayload, Refusal, RequestId, ServerPacket,
-    kind,
+    Answer, Attach, ClientPacket, ErrorCode, Frame, FrameError, Ping, PingPayload, Refusal, RequestId,
+    ServerPacket, kind,
 };
 use tokio::{
     io::AsyncRead,
@@ -17,6 +17,7 @@ use super::{
     End,
     conduct::Conduct,
     packet_reader::{Incoming, PacketReader},
+    replay,
     shared::Shared,
 };
 use crate::{
@@ -108,6 +109,8 @@ impl<R: AsyncRead + Unpin> Desk<R> {
         let mut alarm = pin!(sleep_until(self.next_deadline()));
         loop {
             tokio::select! {
+                // Whoever sends is not silent, and what is half a packet is waited for within `next`.
+                biased;
                 incoming = self.reader.next() => {
                     let served = match self.take(incoming, inbox) {
                         Step::Served(served) => served,
@@ -150,6 +153,7 @@ impl<R: AsyncRead + Unpin> Desk<R> {
         if self.session.subscriber().is_gone() {
             return Step::Waiting(Waiting::Gone);
         }
+        self.session.confirm();
         let asked = self.judge(frame, now);
         match self.session.subscriber().try_slot() {
             Some(slot) => self.serve_asked(slot, asked, inbox),
@@ -238,11 +242,16 @@ impl<R: AsyncRead + Unpin> Desk<R> {
 
     async fn serve_slow(&mut self, slot: Slot, request: Slow, inbox: &Inbox) -> Result<(), End> {
         let (doorkeeper, subscriber) = (&self.shared.doorkeeper, self.session.subscriber());
-        // Only guessing at a password is held against anybody.
-        let excused = !matches!(request, Slow::ChangePassword(_));
+        // Only guessing, at a password or at who there is, is held against anybody.
+        let excused = !matches!(request, Slow::ChangePassword(_) | Slow::Keep(_));
         let (packet, refusal) = match request {
+            Slow::History(request) => {
+                let outcome = self.shared.history.page(subscriber, &request, inbox).await;
+                let refusal = outcome.as_ref().err().copied();
+                (ServerPacket::HistoryAnswer(Answer { id: request.id, outcome }), refusal)
+            }
             Slow::ChangePassword(request) => {
-                let outcome = doorkeeper.change_password(subscriber, &request, self.from).await;
+                let outcome = doorkeeper.change_password(&self.session, &request, self.from).await;
                 (ServerPacket::ChangePasswordAnswer(Answer { id: request.id, outcome }), outcome.err())
             }
             Slow::Moderate(request) => {
@@ -252,6 +261,14 @@ impl<R: AsyncRead + Unpin> Desk<R> {
             Slow::Ignore(account, request) => {
                 let outcome = doorkeeper.ignore(account, &request).await;
                 (ServerPacket::IgnoreAnswer(Answer { id: request.id, outcome }), outcome.err())
+            }
+            Slow::Attach(request) => return self.attach(slot, request, inbox).await,
+            Slow::Keep(whisper) => {
+                let outcome = doorkeeper.keep_whisper(subscriber, &whisper, (self.shared.clock)()).await;
+                if let Ok(receipt) = outcome {
+                    self.session.note_whisper(&whisper, receipt);
+                }
+                (ServerPacket::WhisperAnswer(Answer { id: whisper.id, outcome }), outcome.err())
             }
             Slow::Freeze(request) => {
                 let by = (subscriber.name().as_str(), subscriber.role());
@@ -267,6 +284,14 @@ impl<R: AsyncRead + Unpin> Desk<R> {
             }
             Some(code) => self.count(code),
             None => Ok(()),
+        }
+    }
+
+    async fn attach(&mut self, slot: Slot, request: Attach, inbox: &Inbox) -> Result<(), End> {
+        match replay::attach(slot, request, &self.shared.history, inbox).await {
+            Ok(None) => Ok(()),
+            Ok(Some(code)) => self.count(code),
+            Err(replay::Closed) => Err(INBOX_CLOSED),
         }
     }
 

@@ -59,6 +59,25 @@ impl End {
         }
     }
 
+    /// Whether only the connection is lost, so that its session may go on by another.
+    #[must_use]
+    pub fn is_loss(&self) -> bool {
+        match self {
+            Self::Eof | Self::Torn | Self::Broken(_) => true,
+            Self::Refused(code) => {
+                matches!(
+                    code,
+                    ErrorCode::IdleTimeout
+                        | ErrorCode::PacketTimeout
+                        | ErrorCode::SlowConsumer
+                        | ErrorCode::Overloaded
+                        | ErrorCode::Internal
+                )
+            }
+            Self::LoggedOut | Self::Closed(..) | Self::Stopping => false,
+        }
+    }
+
     /// The name for logs.
     #[must_use]
     pub fn name(&self) -> &'static str {

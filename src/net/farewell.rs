@@ -1,9 +1,10 @@
 //! The last state of a connection: one goodbye, a closed door, and no waiting for whoever does not care.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use chat_proto::{Code, ErrorCode, Goodbye, ServerPacket};
+use rand::RngExt as _;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{Instant, timeout},
@@ -21,14 +22,15 @@ const LINGER: Duration = Duration::from_millis(500);
 const LINGER_BYTES_MAX: usize = 48 * 1024;
 /// When a peer may come back that found the server full, in milliseconds.
 const FULL_RETRY_MS: u32 = 5_000;
-/// When a peer may come back that was served by a server that stops, in milliseconds.
-const RESTART_RETRY_MS: u32 = 2_000;
+/// When a peer may come back that was served by a server that stops, in milliseconds: each at another moment, so that
+/// the server that starts meanwhile is not asked by all of them at once.
+const RESTART_RETRY_MS: RangeInclusive<u32> = 1_000..=6_000;
 
 /// The last packet of a connection.
 pub fn goodbye(code: Code) -> Bytes {
     let retry_ms = match code.error() {
         Some(ErrorCode::ServerFull | ErrorCode::TooManyFromAddress) => FULL_RETRY_MS,
-        Some(ErrorCode::ShuttingDown) => RESTART_RETRY_MS,
+        Some(ErrorCode::ShuttingDown) => rand::rng().random_range(RESTART_RETRY_MS),
         _ => 0,
     };
     ServerPacket::Goodbye(Goodbye { code, retry_ms, text: String::new() }).to_bytes()

@@ -39,6 +39,8 @@ pub struct Guest<S> {
     rate: TokenBucket,
     refusals: u16,
     greeted: bool,
+    /// The optional features that were granted.
+    features: u64,
     /// Whether a packet is being written: stopped there, the stream ends inside it.
     writing: bool,
 }
@@ -54,6 +56,7 @@ impl<S: Transport> Guest<S> {
             rate: TokenBucket::new(GUEST_RATE, since),
             refusals: 0,
             greeted: false,
+            features: 0,
             writing: false,
         }
     }
@@ -67,6 +70,8 @@ impl<S: Transport> Guest<S> {
         let deadline = self.about.since + self.shared.timeouts.login;
         let stop = self.shared.stop.clone();
         let outcome = tokio::select! {
+            // Each of them is the end of this.
+            biased;
             outcome = timeout_at(deadline, self.serve(inbox)) => {
                 outcome.unwrap_or(Err(End::Refused(ErrorCode::LoginTimeout)))
             }
@@ -113,7 +118,14 @@ impl<S: Transport> Guest<S> {
             (None, Ok(ClientPacket::Login(login))) => {
                 let from = self.about.peer.ip();
                 let now = (self.shared.clock)();
-                match self.shared.doorkeeper.log_in(login, from, inbox, now).await {
+                match self.shared.doorkeeper.log_in(login, self.features, from, inbox, now).await {
+                    Ok(session) => return Ok(Some(session)),
+                    Err(refusal) => self.refuse(kind, id, refusal).await?,
+                }
+            }
+            (None, Ok(ClientPacket::Resume(request))) => {
+                let (from, now) = (self.about.peer.ip(), (self.shared.clock)());
+                match self.shared.doorkeeper.resume(request, self.features, from, inbox, now).await {
                     Ok(session) => return Ok(Some(session)),
                     Err(refusal) => self.refuse(kind, id, refusal).await?,
                 }
@@ -143,7 +155,7 @@ impl<S: Transport> Guest<S> {
             kind::HELLO if !self.greeted => None,
             _ if !self.greeted => Some(ErrorCode::InvalidState),
             kind::HELLO => Some(ErrorCode::InvalidState),
-            kind::REGISTER | kind::LOGIN => None,
+            kind::REGISTER | kind::LOGIN | kind::RESUME => None,
             kind if ClientPacket::is_request(kind) => Some(ErrorCode::NotAuthenticated),
             _ => None,
         }
@@ -151,14 +163,15 @@ impl<S: Transport> Guest<S> {
 
     async fn greet(&mut self, hello: Hello) -> Result<(), End> {
         let spoken = hello.version == VERSION;
+        self.features = self.shared.doorkeeper.grant(hello.features);
         let code = if spoken { Code::OK } else { ErrorCode::Version.into() };
         let answer = HelloAnswer {
             id: hello.id,
             code,
             version_min: VERSION,
             version_max: VERSION,
-            features: 0,
-            durability: 0,
+            features: self.features,
+            durability: self.shared.durability,
             ways_in: self.shared.doorkeeper.ways_in(),
             time_ms: (self.shared.clock)(),
             limits: self.shared.limits,

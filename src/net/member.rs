@@ -46,7 +46,7 @@ impl<S: Transport> Member<S> {
         });
         let write_half = write_half.expect("the socket has just been split");
         Self {
-            writer: Writer::new(write_half, Outbound::new(subscriber), shared.timeouts.write),
+            writer: Writer::new(write_half, Outbound::unanswered(subscriber), shared.timeouts.write),
             desk: Desk::new(reader, session, about.peer.ip(), shared),
             about,
         }
@@ -56,6 +56,8 @@ impl<S: Transport> Member<S> {
     pub async fn serve(&mut self, inbox: Inbox, reading: TaskTrackerToken) -> End {
         let stop = self.desk.shared().stop.clone();
         let end = tokio::select! {
+            // Each of them is the end of this, and until then all are polled.
+            biased;
             end = self.desk.serve(&inbox) => end,
             end = self.writer.run() => end,
             () = stop.cancelled() => End::Stopping,
@@ -69,6 +71,8 @@ impl<S: Transport> Member<S> {
         self.desk.session_mut().forgo_departure();
         let quiet = self.desk.shared().quiet.clone();
         tokio::select! {
+            // As above.
+            biased;
             end = self.writer.run() => end,
             () = quiet.cancelled() => match self.writer.drain().await {
                 Ok(()) => End::Stopping,
@@ -77,12 +81,18 @@ impl<S: Transport> Member<S> {
         }
     }
 
-    /// Ends the session first, so that nobody talks to it any more, then sends what it still has coming.
-    pub async fn leave(self: Box<Self>, end: End) -> Box<Farewell<S>> {
+    /// Ends the session first, so that nobody talks to it any more, then sends what it still has coming. One that can
+    /// go on by another connection is returned, if only this one is lost.
+    pub async fn leave(self: Box<Self>, end: End) -> (Box<Farewell<S>>, Option<Session>) {
         let Self { desk, mut writer, mut about } = *self;
         let (read_half, session) = desk.close();
         let subscriber = Arc::clone(session.subscriber());
-        session.leave(end.leave_reason());
+        let mut kept = None;
+        match &end {
+            end if end.is_loss() && session.family().is_some() => kept = Some(session),
+            End::Stopping => drop(session),
+            end => session.leave(end.leave_reason()),
+        }
         let sent = timeout(WIND_DOWN, async {
             match &end {
                 End::Torn | End::Broken(_) => Err(()),
@@ -90,6 +100,7 @@ impl<S: Transport> Member<S> {
                 End::Stopping => writer.drain().await.map_err(drop),
                 End::Eof | End::LoggedOut | End::Refused(_) => {
                     tokio::select! {
+                        biased;
                         _ = writer.run() => return Err(()),
                         () = subscriber.settled() => {}
                     }
@@ -98,8 +109,17 @@ impl<S: Transport> Member<S> {
             }
         });
         let whole = matches!(sent.await, Ok(Ok(())));
+        // Somebody ended the session just now, and told the connection that has ended.
+        if let Some(reason) = writer.closed()
+            && let Some(session) = kept.take()
+        {
+            session.leave(reason);
+        }
         about.missed = writer.missed();
+        writer.hold();
         let socket = read_half.unsplit(writer.into_socket());
-        Box::new(if whole { Farewell::new(socket, end, about) } else { Farewell::torn(socket, end, about) })
+        let farewell =
+            if whole { Farewell::new(socket, end, about) } else { Farewell::torn(socket, end, about) };
+        (Box::new(farewell), kept)
     }
 }

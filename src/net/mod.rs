@@ -6,7 +6,10 @@
 //!  accept ─▶ Guest (said nothing, or Hello) ──log in──▶ Member ──end──▶ Farewell ─▶ closed
 //!              └──────────────────refused, late, gone──────────────────────▲
 //! ```
+//!
+//! A session that can be resumed outlives its connection for a while, as [`Absent`].
 
+mod absent;
 mod admission;
 mod conduct;
 mod connection;
@@ -18,10 +21,12 @@ mod listener;
 mod member;
 mod outbound;
 mod packet_reader;
+mod replay;
 mod shared;
 mod transport;
 mod writer;
 
+pub use absent::Absent;
 pub use admission::{Admission, Refused, Ticket};
 pub use connection::serve;
 pub use end::End;

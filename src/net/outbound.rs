@@ -42,6 +42,16 @@ pub struct Outbound {
     missed: u64,
     /// Whom the session ignores, if anybody.
     ignored: Option<Box<Ignored>>,
+    whispers: Whispers,
+}
+
+/// From where the mailbox is read.
+#[derive(Clone, Copy)]
+enum Whispers {
+    /// After this one.
+    After(u64),
+    /// The client has yet to say so. It was told of this one.
+    Held { told: u64 },
 }
 
 struct Cursor {
@@ -55,6 +65,8 @@ impl Outbound {
     /// Nothing to send yet.
     #[must_use]
     pub fn new(subscriber: Arc<Subscriber>) -> Self {
+        // Whoever comes back ignores whom they ignored.
+        let ignored = subscriber.is_resumed().then(|| Ignored::new(subscriber.ignored()));
         Self {
             // Most are only ever in the lobby, and sent one thing at a time.
             cursors: Vec::with_capacity(1),
@@ -65,9 +77,16 @@ impl Outbound {
             detaching: None,
             closed: None,
             missed: 0,
-            ignored: None,
+            ignored: ignored.filter(|ignored| !ignored.is_empty()).map(Box::new),
+            whispers: if subscriber.is_resumed() { Whispers::Held { told: 0 } } else { Whispers::After(0) },
             subscriber,
         }
+    }
+
+    /// As [`new`](Self::new), for a session whose login or resume is not answered yet: no whisper precedes that.
+    #[must_use]
+    pub fn unanswered(subscriber: Arc<Subscriber>) -> Self {
+        Self { whispers: Whispers::Held { told: 0 }, ..Self::new(subscriber) }
     }
 
     /// The session it sends for.
@@ -106,6 +125,10 @@ impl Outbound {
         if self.closed.is_some() {
             self.ready = 0;
             return;
+        }
+        // What is told after a conversation's end waits for that.
+        if self.detaching.is_some_and(|bit| marked & (1 << bit) != 0) {
+            self.ready |= 1 << CONTROL_BIT;
         }
         if self.ready & (1 << CONTROL_BIT) != 0 {
             self.gather_control();
@@ -156,6 +179,13 @@ impl Outbound {
                 Some(Control::Ignore(ignored)) => {
                     self.ignored = (!ignored.is_empty()).then(|| Box::new(ignored));
                 }
+                Some(Control::HoldMailbox(told)) => self.whispers = Whispers::Held { told },
+                Some(Control::OpenMailbox { after }) => {
+                    if let Whispers::Held { told } = self.whispers {
+                        self.whispers = Whispers::After(after.unwrap_or(told));
+                    }
+                    self.attach_mailbox();
+                }
                 Some(Control::Close(code, reason)) => {
                     self.closed = Some((code, reason));
                     self.ready = 0;
@@ -168,12 +198,21 @@ impl Outbound {
     /// Reads a conversation on; true when its end has been reached and it is gone.
     fn read_to_the_end(&mut self, bit: u32) -> bool {
         let Some(index) = self.cursors.iter().position(|cursor| cursor.bit == bit) else { return true };
-        self.ready |= 1 << bit;
-        while self.ready & (1 << bit) != 0 {
-            if self.is_full() {
+        loop {
+            self.ready |= 1 << bit;
+            while self.ready & (1 << bit) != 0 {
+                if self.is_full() {
+                    return false;
+                }
+                self.gather_log(index, GATHER_BYTES);
+            }
+            let Cursor { log, member, seq, .. } = &self.cursors[index];
+            let Some(end) = member.end().filter(|end| seq < end) else { break };
+            if log.readable() < end {
+                // Its last lines are still to be stored: it is marked again when they are.
+                self.ready &= !(1 << CONTROL_BIT);
                 return false;
             }
-            self.gather_log(index, GATHER_BYTES);
         }
         self.cursors.swap_remove(index);
         true
@@ -206,7 +245,8 @@ impl Outbound {
     /// Reads the mailbox too, from the first whisper on.
     fn attach_mailbox(&mut self) {
         if self.cursors.iter().all(|cursor| cursor.bit != MAILBOX_BIT)
-            && let Some(mailbox) = self.subscriber.mailbox().attachment()
+            && let Whispers::After(after) = self.whispers
+            && let Some(mailbox) = self.subscriber.mailbox().attachment(after)
         {
             self.attach(mailbox);
         }
@@ -222,6 +262,13 @@ impl Outbound {
     fn is_full(&self) -> bool {
         self.pieces.len() >= GATHER_SLICES
             || self.pieces.iter().map(Bytes::len).sum::<usize>() >= GATHER_BYTES
+    }
+
+    /// The connection is lost: nobody waits for its reading any more.
+    pub fn hold(&self) {
+        for cursor in &self.cursors {
+            cursor.member.hold();
+        }
     }
 
     /// Gives up all but the piece that has been begun, so that the stream can end on a whole packet.
@@ -297,7 +344,7 @@ mod tests {
 
     fn say(hub: &mut Hub, speaker: u64, text: &str) {
         let text = Text::parse(text).expect("valid");
-        hub.say(LOBBY, SessionId(speaker), &text, 0).expect("a member speaks");
+        hub.say(LOBBY, SessionId(speaker), (&text, 0), 0).expect("a member speaks");
     }
 
     /// Everything there is, written; what it says.

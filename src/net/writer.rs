@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use chat_proto::ErrorCode;
+use chat_proto::{ErrorCode, LeaveReason};
 use tokio::{io::AsyncWrite, time::timeout};
 
 use super::{End, Outbound};
@@ -66,9 +66,19 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         self.flush().await
     }
 
+    /// Why the session was closed from outside, if that has been read, though perhaps not been written.
+    pub fn closed(&self) -> Option<LeaveReason> {
+        self.outbound.closed().map(|(_, reason)| reason)
+    }
+
     /// Lines the session was told it missed.
     pub fn missed(&self) -> u64 {
         self.outbound.missed()
+    }
+
+    /// The connection is lost: nobody waits for its reading any more.
+    pub fn hold(&self) {
+        self.outbound.hold();
     }
 
     /// The socket, and nothing of what was to be written.

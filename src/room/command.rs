@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use chat_proto::{
     Announce, CloseRoom, CreateRoom, ErrorCode, JoinRoom, LOBBY, LeaveReason, LeaveRoom, Moderate, Remark,
-    RequestId, RoomName, RoomPassword, Rooms, SetRoom, SetTopic, Text, Username, Who,
+    RequestId, ResumeToken, RoomName, RoomPassword, Rooms, SetRoom, SetTopic, Text, Username, Who,
 };
 
-use super::{Lock, SessionId, Slot, Subscriber, Survey};
+use tokio::sync::oneshot;
+
+use super::{Attachment, Lock, Log, SessionId, Slot, Subscriber, Survey};
 
 /// What the fan-out task is asked to do.
 pub enum Command {
@@ -17,6 +21,42 @@ pub enum Command {
         slot: Slot,
         /// The login.
         request: RequestId,
+        /// What it is given to come back with, if anything.
+        grant: Option<Box<Grant>>,
+    },
+    /// A session goes on by another connection; it is answered with its welcome.
+    Resume {
+        /// For the welcome.
+        slot: Slot,
+        /// The resume.
+        request: RequestId,
+        /// What it is given to come back with the next time.
+        grant: Box<Grant>,
+    },
+    /// A resumed session asks where it stands.
+    Locate {
+        /// Which.
+        session: Arc<Subscriber>,
+        /// Where it is told.
+        reply: oneshot::Sender<Vec<Standpoint>>,
+    },
+    /// Lines from before are sent again to a resumed session, if it is still in the conversation.
+    Replay {
+        /// Whose, given back when they have been taken.
+        slot: Slot,
+        /// The conversation.
+        conversation: u64,
+        /// Whole packets.
+        packets: Bytes,
+    },
+    /// A resumed session reads a conversation on, if it is still in it.
+    Attach {
+        /// Which.
+        session: Arc<Subscriber>,
+        /// The conversation.
+        conversation: u64,
+        /// The last line it has; `None`: as it was told by its welcome.
+        after: Option<u64>,
     },
     /// A session says something to a conversation it is in.
     Say {
@@ -28,6 +68,8 @@ pub enum Command {
         request: RequestId,
         /// The conversation.
         conversation: u64,
+        /// The session's own number of it, or 0.
+        message_id: u64,
         /// What is said.
         text: Text,
     },
@@ -37,6 +79,15 @@ pub enum Command {
         slot: Slot,
         /// The question.
         request: Who,
+    },
+    /// A session asks to read back what was said in a conversation.
+    Consult {
+        /// Which.
+        asker: Arc<Subscriber>,
+        /// The conversation.
+        conversation: u64,
+        /// Where it is told by what, or why not.
+        reply: oneshot::Sender<Result<Past, ErrorCode>>,
     },
     /// A session asks something of rooms or of people in them.
     Room(Box<RoomCommand>),
@@ -81,11 +132,35 @@ pub enum Command {
     Survey(Survey),
     /// A session has ended: it leaves every conversation.
     Depart {
-        /// Which.
-        session: SessionId,
+        /// Which. Another connection may have gone on with it.
+        session: Arc<Subscriber>,
         /// Why.
         reason: LeaveReason,
     },
+}
+
+/// What a session is given to come back with.
+pub struct Grant {
+    /// The token.
+    pub token: ResumeToken,
+    /// How long its places are kept, in milliseconds.
+    pub grace_ms: u32,
+}
+
+/// Where a session stands in a conversation.
+pub struct Standpoint {
+    /// The conversation.
+    pub attachment: Attachment,
+    /// Whether its lines are waiting for the session to say from where.
+    pub held: bool,
+}
+
+/// What was said in a conversation so far.
+pub struct Past {
+    /// Its last lines.
+    pub log: Arc<Log>,
+    /// The last line that may be read.
+    pub head: u64,
 }
 
 /// A request about rooms or people in them.
@@ -136,11 +211,15 @@ impl Command {
     pub fn ordered_in(&self) -> Option<u64> {
         match self {
             Self::Enter { .. } | Self::Depart { .. } | Self::Announce { .. } => Some(LOBBY),
-            Self::Say { conversation, .. } => Some(*conversation),
             // Or the question right behind a login would come before it, from nobody.
             Self::Who { request, .. } => Some(request.conversation),
+            Self::Say { conversation, .. } | Self::Consult { conversation, .. } => Some(*conversation),
             Self::Room(command) => command.request.ordered_in(),
-            Self::Expel { .. }
+            Self::Resume { .. }
+            | Self::Locate { .. }
+            | Self::Replay { .. }
+            | Self::Attach { .. }
+            | Self::Expel { .. }
             | Self::Admit { .. }
             | Self::Withdraw { .. }
             | Self::Unstored { .. }
@@ -155,9 +234,14 @@ impl Command {
             Self::Enter { slot, .. } | Self::Say { slot, .. } | Self::Who { slot, .. } => {
                 Some(slot.subscriber().id())
             }
+            Self::Consult { asker, .. } => Some(asker.id()),
             Self::Room(command) => Some(command.slot.subscriber().id()),
-            Self::Depart { session, .. } => Some(*session),
-            Self::Announce { .. }
+            Self::Locate { session, .. } | Self::Depart { session, .. } => Some(session.id()),
+            // At once: nobody waits for a connection that another has taken over.
+            Self::Resume { .. }
+            | Self::Announce { .. }
+            | Self::Replay { .. }
+            | Self::Attach { .. }
             | Self::Expel { .. }
             | Self::Admit { .. }
             | Self::Withdraw { .. }

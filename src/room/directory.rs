@@ -22,7 +22,7 @@ pub const SLOW_S_MAX: u32 = 3_600;
 pub struct Directory {
     pub(super) hub: Hub,
     pub(super) config: RoomsConfig,
-    /// Which past the numbers of every room's lines belong to: a room's number is not used twice in it.
+    /// Which past the numbers of the lines of every room belong to that is made: a room's number is not used twice in it.
     epoch: u64,
     /// What a room is told by that it need not wait any longer.
     told: Arc<dyn Fn() + Send + Sync>,
@@ -33,7 +33,12 @@ pub struct Directory {
     next: u64,
     /// What has to outlive the process, since it was last taken.
     pub(super) records: Vec<Record>,
+    /// Whom is told in which rooms a session is that may be resumed.
+    note_rooms: NoteRooms,
 }
+
+/// What is told in which rooms a session is now.
+pub type NoteRooms = Box<dyn Fn(SessionId, Vec<u64>) + Send>;
 
 /// Where somebody is beside the lobby.
 pub(super) struct Stay {
@@ -80,6 +85,7 @@ impl Directory {
             stays: HashMap::new(),
             next: FIRST_ROOM,
             records: Vec::new(),
+            note_rooms: Box::new(|_, _| {}),
         }
     }
 
@@ -100,10 +106,22 @@ impl Directory {
         std::mem::take(&mut self.records)
     }
 
-    /// Opens a room that has outlived a process.
-    pub fn restore(&mut self, conversation: u64, charter: Charter) {
+    /// Tells this in which rooms a session is that may be resumed, whenever that changes.
+    pub fn set_note_rooms(&mut self, note_rooms: NoteRooms) {
+        self.note_rooms = note_rooms;
+    }
+
+    /// Gives lines of rooms that are opened from now on a past of their own. The lobby may go on with one that began in
+    /// another process, where the numbers of rooms were others'.
+    pub fn begin_epoch(&mut self, epoch: u64) {
+        self.epoch = epoch;
+    }
+
+    /// Opens a room that has outlived a process, and goes on with its past, after the line named, if it is to.
+    pub fn restore(&mut self, conversation: u64, charter: Charter, past: Option<(u64, u64)>) {
         self.skip_numbers(conversation);
-        self.open(conversation, charter);
+        let (epoch, head) = past.unwrap_or((self.epoch, 0));
+        self.open(Log::continued(conversation, epoch, head, self.config.log), charter);
     }
 
     /// Gives no room that is made later a number as low as this.
@@ -141,7 +159,7 @@ impl Directory {
         charter.set_role(&owner, &[], Relation::Owner);
         let conversation = self.next;
         self.next += 1;
-        self.open(conversation, charter);
+        self.open(Log::new(conversation, self.epoch, self.config.log), charter);
         self.record_room(conversation, true);
         self.record(conversation, Record::Role { key: owner, relation: Relation::Owner });
         Ok(conversation)
@@ -212,15 +230,24 @@ impl Directory {
             settings: room.charter.settings,
             topic: room.charter.topic.as_str().into(),
         };
+        self.tell_rooms(subscriber);
         Ok((entered, attachment))
     }
 
+    /// Tells in which rooms somebody is now.
+    pub(super) fn tell_rooms(&self, one: &Subscriber) {
+        if one.is_resumable() {
+            let rooms = self.stays.get(&one.id()).into_iter().flat_map(|stay| &stay.rooms);
+            (self.note_rooms)(one.id(), rooms.map(|(room, _)| *room).collect());
+        }
+    }
+
     /// Opens a room of a number that is free.
-    fn open(&mut self, conversation: u64, charter: Charter) {
+    fn open(&mut self, log: Log, charter: Charter) {
+        let conversation = log.conversation();
         let name = charter.name.as_ref().expect("only the lobby has no name");
         self.names.insert(name.key(), conversation);
         self.looks.insert(charter.look.clone(), conversation);
-        let log = Log::new(conversation, self.epoch, self.config.log);
         self.hub.open(log, pace(&self.told), charter);
     }
 
@@ -233,12 +260,12 @@ impl Directory {
         self.hub.close(conversation);
     }
 
-    /// Adds a member's line.
+    /// Adds a member's line, by the member's own number of it, or 0.
     pub fn say(
         &mut self,
         conversation: u64,
         speaker: &Subscriber,
-        text: &Text,
+        line: (&Text, u64),
         now: u64,
     ) -> Result<Receipt, Refusal> {
         let muted_until = speaker.muted_until();
@@ -258,7 +285,7 @@ impl Directory {
                     return Err(ErrorCode::Muted);
                 }
             }
-            room.say(speaker.id(), text, now)
+            room.say(speaker.id(), line, now)
         });
         said.map_err(|code| {
             let hidden = code == ErrorCode::NotInRoom

@@ -1,21 +1,21 @@
 //! The fan-out task: it owns the conversations, takes what sessions ask of it, and never waits for a session.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
 
-use chat_proto::{
-    Answer, ErrorCode, List, MAILBOX, NameKey, Presence, Receipt, Refusal, RequestId, ServerPacket, Welcome,
-    kind,
-};
+use chat_proto::{Answer, ErrorCode, MAILBOX, NameKey, Refusal, RequestId, ServerPacket};
 use tokio::{
     sync::{Notify, mpsc},
     time::{Instant, sleep_until},
 };
 
-use super::{Command, Control, Directory, Entry, Hub, Log, SessionId, Slot, Subscriber};
+use super::{
+    Command, Directory, Entry, Hub, Log, SessionId, Subscriber,
+    settling::{Kept, next_verdict},
+};
 use crate::{config::RoomsConfig, metrics::Metrics};
 
 /// The way in to the fan-out task. Bounded; full, it stops whoever asks, and so the asker's socket.
@@ -60,7 +60,9 @@ pub struct FanOut {
     pub(super) metrics: Arc<Metrics>,
     pub(super) ledger: Option<Ledger>,
     pub(super) find: Find,
-    parked: HashMap<u64, Parked>,
+    /// What it and the writer of the history tell each other, if there is one.
+    pub(super) kept: Option<Kept>,
+    parked: BTreeMap<u64, Parked>,
     /// Where what a session has asked waits, and how much of it: what it asks next waits behind.
     waiting: HashMap<SessionId, (u64, usize)>,
 }
@@ -92,9 +94,10 @@ impl FanOut {
         let progress = Arc::new(Notify::new());
         let told = Arc::clone(&progress);
         let directory = Directory::new(notice_members, lobby, rooms, move || told.notify_one());
-        let (parked, waiting) = (HashMap::new(), HashMap::new());
+        let (parked, waiting) = (BTreeMap::new(), HashMap::new());
         let find: Find = Box::new(|_| Err(ErrorCode::UserNotFound));
-        Self { directory, clock, progress, metrics, ledger: None, find, parked, waiting }
+        let (ledger, kept) = (None, None);
+        Self { directory, clock, progress, metrics, ledger, find, kept, parked, waiting }
     }
 
     /// Finds by this whom an act is about. Else nobody is found.
@@ -116,6 +119,7 @@ impl FanOut {
     pub async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
         let mut batch = Vec::with_capacity(BATCH);
         while self.next(&mut inbox, &mut batch).await {
+            self.take_verdicts();
             for command in batch.drain(..) {
                 self.take(command);
             }
@@ -133,7 +137,10 @@ impl FanOut {
         let end = Instant::now() + CLOSING_MAX;
         while let Some(patience) = self.patience().filter(|_| Instant::now() < end) {
             tokio::select! {
+                // Whichever it is, all rooms are looked at.
+                biased;
                 () = self.progress.notified() => {}
+                Some(verdict) = next_verdict(&mut self.kept) => self.take_verdict(verdict),
                 () = sleep_until(patience.min(end)) => {}
             }
             self.resume_parked();
@@ -146,6 +153,7 @@ impl FanOut {
             }
         }
         self.hub().publish();
+        self.end_history().await;
     }
 
     /// Waits for something to do; false when there will be nothing more.
@@ -159,13 +167,20 @@ impl FanOut {
             }
             return true;
         }
-        let Some(patience) = self.patience() else {
+        let patience = self.patience();
+        if patience.is_none() && !self.has_verdicts() {
             return inbox.recv_many(batch, BATCH).await > 0;
-        };
+        }
         tokio::select! {
+            // Whichever it is, all that waits is looked at in each turn.
+            biased;
             count = inbox.recv_many(batch, BATCH) => count > 0,
-            () = self.progress.notified() => true,
-            () = sleep_until(patience) => true,
+            Some(verdict) = next_verdict(&mut self.kept) => {
+                self.take_verdict(verdict);
+                true
+            }
+            () = self.progress.notified(), if patience.is_some() => true,
+            () = sleep_until(patience.unwrap_or_else(Instant::now)), if patience.is_some() => true,
         }
     }
 
@@ -180,7 +195,8 @@ impl FanOut {
             return self.apply(command);
         }
         let behind = command.session().and_then(|session| self.waiting.get(&session)).map(|(room, _)| *room);
-        match behind.or(command.ordered_in()).filter(|room| self.parked.contains_key(room)) {
+        let room = behind.or(command.ordered_in().filter(|room| self.is_held_up(&command, *room)));
+        match room.filter(|room| self.parked.contains_key(room)) {
             Some(room) => self.park(room, command),
             None => self.apply(command),
         }
@@ -228,7 +244,7 @@ impl FanOut {
         Unparked::Next(command)
     }
 
-    /// Until when a room waits for its members, if it still does.
+    /// Until when a room waits for its members or to be stored, if it still does.
     fn waits_until(&mut self, room: u64) -> Option<Instant> {
         let until = self.parked.get(&room)?.until;
         (Instant::now() < until && self.hub().is_ahead(room)).then_some(until)
@@ -239,7 +255,7 @@ impl FanOut {
     }
 
     /// Makes what was said readable. A room that got too far ahead of its readers waits from here on.
-    fn publish(&mut self) {
+    pub(super) fn publish(&mut self) {
         for room in self.hub().append() {
             if self.hub().is_ahead(room) {
                 let until = Instant::now() + PATIENCE;
@@ -267,6 +283,13 @@ impl FanOut {
                 return;
             }
             self.hub().leave_behind(room);
+            // To be stored is waited for as long as it takes.
+            if self.hub().is_ahead(room)
+                && let Some(parked) = self.parked.get_mut(&room)
+            {
+                parked.until = Instant::now() + PATIENCE;
+                return;
+            }
         }
         for _ in 0..BATCH {
             match self.unpark(room) {
@@ -295,11 +318,23 @@ impl FanOut {
     fn apply(&mut self, command: Command) {
         let now = (self.clock)();
         match command {
-            Command::Enter { slot, request } => self.enter(slot, request, now),
-            Command::Say { slot, kind, request, conversation, text } => {
-                let said = self.directory.say(conversation, slot.subscriber(), &text, now);
-                let answer = self.answer(request, said);
-                slot.answer(&receipt(kind, answer));
+            Command::Enter { slot, request, grant } => self.enter(slot, request, grant.as_deref(), now),
+            Command::Resume { slot, request, grant } => self.resume_session(slot, request, &grant, now),
+            Command::Locate { session, reply } => {
+                // Who asked may be gone.
+                let _ = reply.send(self.directory.standpoints(&session));
+            }
+            Command::Replay { slot, conversation, packets } => {
+                if conversation == MAILBOX || self.directory.is_waiting(slot.subscriber(), conversation) {
+                    slot.pass_on(&packets);
+                }
+            }
+            Command::Attach { session, conversation, after } => {
+                self.directory.attach(&session, conversation, after);
+            }
+            Command::Say { slot, kind, request, conversation, message_id, text } => {
+                let said = self.say_once(conversation, slot.subscriber(), (&text, message_id), now);
+                self.answer_line(slot, (kind, request), (conversation, message_id), said);
                 if self.hub().has_much(conversation) {
                     self.publish();
                 }
@@ -308,6 +343,10 @@ impl FanOut {
                 let page =
                     self.directory.who(request.conversation, slot.subscriber(), request.after, request.limit);
                 slot.answer(&ServerPacket::WhoAnswer(self.answer(request.id, page.map_err(Refusal::new))));
+            }
+            Command::Consult { asker, conversation, reply } => {
+                // Whoever asked may be gone.
+                let _ = reply.send(self.directory.past(conversation, &asker));
             }
             Command::Room(command) => self.serve_room(*command, now),
             Command::Announce { text } => self.directory.announce(&text, now),
@@ -318,30 +357,12 @@ impl FanOut {
             Command::Unstored { conversation } => self.directory.note_unstored(conversation),
             Command::Withdraw { conversation } => self.directory.end_room(conversation, "", now),
             Command::Survey(survey) => self.directory.survey(survey),
-            Command::Depart { session, reason } => self.directory.depart(session, reason, now),
+            Command::Depart { session, reason } => {
+                if self.directory.is_current(&session) {
+                    self.directory.depart(session.id(), reason, now);
+                }
+            }
         }
-    }
-
-    fn enter(&mut self, slot: Slot, request: RequestId, now: u64) {
-        let subscriber = Arc::clone(slot.subscriber());
-        if subscriber.is_gone() {
-            // Put out before they were in.
-            return;
-        }
-        let (lobby, attachment) = self.directory.enter_lobby(&subscriber, now);
-        let mailbox = Presence { conversation: MAILBOX, epoch: subscriber.mailbox().epoch(), seq: 0 };
-        let welcome = Welcome {
-            session: subscriber.id().0,
-            name: subscriber.name().as_str().into(),
-            time_ms: now,
-            role: subscriber.role() as u16,
-            resume_token: None,
-            grace_ms: 0,
-            conversations: List(vec![mailbox, lobby]),
-        };
-        // In this order: the welcome precedes the lobby's first line.
-        slot.answer(&ServerPacket::LoginAnswer(Answer { id: request, outcome: Ok(welcome) }));
-        subscriber.tell(Control::Attach(attachment));
     }
 
     /// An answer, counted if it is a refusal.
@@ -352,13 +373,5 @@ impl FanOut {
             self.metrics.reject(code);
         }
         Answer { id, outcome }
-    }
-}
-
-/// The answer to a line, by the type of the request.
-fn receipt(kind: u16, answer: Answer<Receipt>) -> ServerPacket {
-    match kind {
-        kind::ROOM_CHAT => ServerPacket::RoomChatAnswer(answer),
-        _ => ServerPacket::BroadcastAnswer(answer),
     }
 }

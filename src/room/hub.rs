@@ -7,17 +7,23 @@ use std::{
 
 use chat_proto::{ErrorCode, LeaveReason, Presence, Receipt, Text, WhoPage, limits::PAGE_ENTRIES_MAX};
 
-use super::{Attachment, Charter, Log, Pace, Room, SessionId, Subscriber};
+use super::{Attachment, Charter, Feed, Log, Pace, Room, SessionId, Subscriber};
 
 /// Every conversation but the mailboxes, and who is in it. Times are milliseconds since 1970 UTC.
 pub struct Hub {
     /// By number, so that they are listed in an order that lasts.
-    rooms: BTreeMap<u64, Room>,
+    pub(super) rooms: BTreeMap<u64, Room>,
     /// Rooms with something to publish.
     touched: Vec<u64>,
     /// Rooms where something was published of which not everybody has been told; each once.
-    telling: VecDeque<u64>,
+    pub(super) telling: VecDeque<u64>,
     notice_members: usize,
+    /// By what the history hears of new lines, if there is one.
+    pub(super) feed: Option<Arc<Feed>>,
+    /// Whether lines wait to be stored.
+    pub(super) holds: bool,
+    /// Rooms that are no more, but for what waits for their last lines to be stored.
+    pub(super) ending: Vec<Room>,
 }
 
 impl Hub {
@@ -30,17 +36,28 @@ impl Hub {
             touched: Vec::new(),
             telling: VecDeque::new(),
             notice_members: notice_members as usize,
+            feed: None,
+            holds: false,
+            ending: Vec::new(),
         }
     }
 
     /// Opens a room.
     pub fn open(&mut self, log: Log, pace: Pace, charter: Charter) {
-        self.rooms.insert(log.conversation(), Room::new(log, pace, charter));
+        let mut room = Room::new(log, pace, charter);
+        if let Some(feed) = &self.feed {
+            room.keep(feed, self.holds);
+        }
+        self.rooms.insert(room.conversation(), room);
     }
 
     /// Ends a room that nobody is in.
     pub fn close(&mut self, conversation: u64) {
-        self.rooms.remove(&conversation);
+        if let Some(mut room) = self.rooms.remove(&conversation)
+            && room.end()
+        {
+            self.ending.push(room);
+        }
     }
 
     /// Makes `subscriber` a member, and tells the others. Its place is after the last line there is.
@@ -67,15 +84,15 @@ impl Hub {
         self.touching(conversation, |room| room.part(session, reason, notice_members, time_ms))
     }
 
-    /// Adds a member's line, which its own reads will pass over.
+    /// Adds a member's line, which its own reads will pass over, by the member's own number of it, or 0.
     pub fn say(
         &mut self,
         conversation: u64,
         speaker: SessionId,
-        text: &Text,
+        line: (&Text, u64),
         time_ms: u64,
     ) -> Result<Receipt, ErrorCode> {
-        self.touching(conversation, |room| room.say(speaker, text, time_ms))
+        self.touching(conversation, |room| room.say(speaker, line, time_ms))
     }
 
     /// Adds a line from the operator.
@@ -240,7 +257,7 @@ mod tests {
 
     fn say(hub: &mut Hub, speaker: u64) {
         let text = Text::parse("hi").expect("valid");
-        hub.say(LOBBY, SessionId(speaker), &text, 0).expect("a member speaks");
+        hub.say(LOBBY, SessionId(speaker), (&text, 0), 0).expect("a member speaks");
     }
 
     #[test]
@@ -265,7 +282,7 @@ mod tests {
         say(&mut hub, 1);
         hub.append();
         hub.tell(10);
-        hub.say(2, SessionId(100), &Text::parse("hi").expect("valid"), 0).expect("a member speaks");
+        hub.say(2, SessionId(100), (&Text::parse("hi").expect("valid"), 0), 0).expect("a member speaks");
         hub.append();
         hub.tell(10);
         hub.tell(10);

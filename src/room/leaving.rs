@@ -88,6 +88,7 @@ impl Directory {
         if stay.rooms.is_empty() {
             self.stays.remove(&session);
         }
+        self.tell_rooms(&subscriber);
         let bit = self.hub.part(conversation, session, reason, now).expect("a member");
         subscriber.tell(Control::Detach { bit });
         self.see_to(conversation, &subscriber, &key);
@@ -102,6 +103,7 @@ impl Directory {
     pub(super) fn take_out_of_all(&mut self, session: SessionId, reason: LeaveReason, now: u64) -> Vec<u32> {
         let mut bits = Vec::new();
         if let Some(Stay { subscriber, key, rooms }) = self.stays.remove(&session) {
+            self.tell_rooms(&subscriber);
             for (conversation, bit) in rooms {
                 self.hub.part(conversation, session, reason, now).expect("a member");
                 self.see_to(conversation, &subscriber, &key);

@@ -2,7 +2,7 @@
 
 use chat_proto::{ErrorCode, LOBBY, List, RoomEntry, RoomsPage, WhoPage};
 
-use super::{Directory, Right, Room, Standing, Subscriber, hub::check_limit};
+use super::{Directory, Past, Right, Room, Standing, Subscriber, hub::check_limit};
 
 /// Bytes that the entries of one page of rooms may have: what is left of a packet has room for the longest one more.
 const PAGE_BYTES: usize = 60_000;
@@ -19,9 +19,20 @@ impl Directory {
         limit: u16,
     ) -> Result<WhoPage, ErrorCode> {
         check_limit(limit)?;
+        Ok(self.room_open_to(conversation, asker)?.who(after, limit))
+    }
+
+    /// What was said in a conversation, for one of its members.
+    pub(super) fn past(&self, conversation: u64, asker: &Subscriber) -> Result<Past, ErrorCode> {
+        let (log, head) = self.room_open_to(conversation, asker)?.past();
+        Ok(Past { log, head })
+    }
+
+    /// A room that somebody is in, or may come into whatever its rules are.
+    fn room_open_to(&self, conversation: u64, asker: &Subscriber) -> Result<&Room, ErrorCode> {
         let room = self.hub.room(conversation)?;
         if room.has(asker.id()) || Standing::on_server(asker.role()).may_do(Right::Enter) {
-            return Ok(room.who(after, limit));
+            return Ok(room);
         }
         Err(if room.is_seen_by(asker) { ErrorCode::NotInRoom } else { ErrorCode::RoomNotFound })
     }

@@ -1,13 +1,19 @@
 //! The last lines of one conversation, encoded once and read by everyone from where they stand.
 
-use std::{collections::VecDeque, ops::Range};
+use std::{
+    collections::VecDeque,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use bytes::{Bytes, BytesMut};
 use chat_proto::LineHead;
 use parking_lot::RwLock;
 use thiserror::Error;
 
-use super::{Hearing, Membership, SessionId};
+use super::{
+    Hearing, LogLine, Membership, SessionId,
+    ring::{Mark, Ring},
+};
 use crate::config::Bounds;
 
 /// Bytes that a line said alone may be expected to have; a longer one allocates for itself.
@@ -24,55 +30,16 @@ pub struct Log {
     epoch: u64,
     bounds: Bounds,
     ring: RwLock<Ring>,
-}
-
-#[derive(Default)]
-struct Ring {
-    blocks: VecDeque<Block>,
-    /// One for each line from `first` to the head.
-    marks: VecDeque<Mark>,
-    /// The oldest line kept, less one.
-    before: u64,
-    /// Bytes ever appended.
-    written: u64,
-    /// Where the next line that comes alone is written: several share an allocation.
-    spare: BytesMut,
-    /// Nothing is appended any more.
-    closed: bool,
+    /// The last line that the history is through with; nobody asks where there is none.
+    stored: AtomicU64,
+    /// From this line on the history may have lines that were refused; 0: it has none.
+    doubtful: AtomicU64,
 }
 
 /// The log takes no more lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the log is closed")]
 pub struct Closed;
-
-struct Block {
-    /// Its first line's number.
-    first: u64,
-    /// Bytes ever appended before it.
-    offset: u64,
-    /// Bits of those who speak in it: who has none of them has no line of their own there.
-    speakers: u64,
-    bytes: Bytes,
-}
-
-#[derive(Clone, Copy)]
-struct Mark {
-    sender: Option<SessionId>,
-    /// Where in its block the line ends.
-    end: u32,
-}
-
-/// One bit of 64, which few share.
-fn speaker_bit(session: SessionId) -> u64 {
-    1 << (session.0 % 64)
-}
-
-impl Mark {
-    fn new(sender: Option<SessionId>, end: usize) -> Self {
-        Self { sender, end: u32::try_from(end).expect("a block is a batch of bounded lines") }
-    }
-}
 
 /// Lines on their way into a log: encoded and numbered, not yet seen by any reader.
 pub struct Draft {
@@ -106,7 +73,14 @@ impl Log {
     /// An empty log.
     #[must_use]
     pub fn new(conversation: u64, epoch: u64, bounds: Bounds) -> Self {
-        Self { conversation, epoch, bounds, ring: RwLock::default() }
+        Self::continued(conversation, epoch, 0, bounds)
+    }
+
+    /// A log whose lines up to `head` were said in another process, and are not here.
+    #[must_use]
+    pub fn continued(conversation: u64, epoch: u64, head: u64, bounds: Bounds) -> Self {
+        let (stored, doubtful) = (AtomicU64::new(head), AtomicU64::new(0));
+        Self { conversation, epoch, bounds, ring: RwLock::new(Ring::after(head)), stored, doubtful }
     }
 
     /// The conversation's number.
@@ -127,6 +101,46 @@ impl Log {
         self.ring.read().head()
     }
 
+    /// The first line kept; the next that comes, while there is none.
+    #[must_use]
+    pub fn oldest(&self) -> u64 {
+        self.ring.read().before + 1
+    }
+
+    /// The last line that may be read: the head, or, where lines wait to be stored, the last that is.
+    #[must_use]
+    pub fn readable(&self) -> u64 {
+        let ring = self.ring.read();
+        ring.readable.min(ring.head())
+    }
+
+    /// Lets lines up to this one be read, and thrown away; with `u64::MAX` all that come.
+    pub(super) fn set_readable(&self, last: u64) {
+        self.ring.write().readable = last;
+    }
+
+    /// The last line that the history is through with.
+    #[must_use]
+    pub fn stored(&self) -> u64 {
+        self.stored.load(Ordering::Acquire)
+    }
+
+    /// The history is through with the lines up to this one: those that it is to have, it has.
+    pub fn set_stored(&self, last: u64) {
+        self.stored.store(last, Ordering::Release);
+    }
+
+    /// From which line on the history may have lines that were refused; 0: it has none.
+    #[must_use]
+    pub fn doubtful(&self) -> u64 {
+        self.doubtful.load(Ordering::Acquire)
+    }
+
+    /// Says from which line on the history may have lines that were refused; 0: it has none.
+    pub fn set_doubtful(&self, first: u64) {
+        self.doubtful.store(first, Ordering::Release);
+    }
+
     /// An empty draft of what comes after the last line. One draft at a time may be open.
     #[must_use]
     pub fn draft(&self) -> Draft {
@@ -137,7 +151,10 @@ impl Log {
 
     /// Makes the draft's lines readable, and leaves the draft empty after them.
     pub fn append(&self, draft: &mut Draft) {
-        self.ring.write().append(draft, self.bounds);
+        if !draft.marks.is_empty() {
+            let bytes = draft.bytes.split().freeze();
+            self.ring.write().push(bytes, draft.marks.drain(..), self.bounds);
+        }
     }
 
     /// Appends the line that `write` makes, under one lock with its numbering: for a log with many speakers.
@@ -146,6 +163,7 @@ impl Log {
         &self,
         time_ms: u64,
         sender: SessionId,
+        message_id: u64,
         write: impl FnOnce(LineHead, &mut BytesMut),
     ) -> Result<(), Closed> {
         let mut ring = self.ring.write();
@@ -158,7 +176,7 @@ impl Log {
         }
         write(LineHead { conversation, epoch, seq, time_ms }, &mut ring.spare);
         let line = ring.spare.split().freeze();
-        let mark = Mark::new(Some(sender), line.len());
+        let mark = Mark::new(Some(sender), message_id, line.len());
         ring.push(line, [mark], self.bounds);
         Ok(())
     }
@@ -179,11 +197,28 @@ impl Log {
         out: &mut VecDeque<Bytes>,
     ) -> Read {
         let ring = self.ring.read();
-        let last = member.readable(ring.head());
+        let last = member.readable(ring.head()).min(ring.readable);
         if cursor < ring.before && cursor < last {
             return Read::Missed { from: cursor + 1, to: ring.before.min(last) };
         }
         ring.read(cursor, last, reader, (bytes_max, slices_max), out)
+    }
+
+    /// For the history: takes what was said in the next `most` lines after `after`, whether members may read it yet or
+    /// not. What is no saying, or is void, is passed over.
+    pub fn lines(&self, after: u64, most: usize, out: &mut Vec<LogLine>) -> Read {
+        let ring = self.ring.read();
+        if after < ring.before {
+            return Read::Missed { from: after + 1, to: ring.before };
+        }
+        let last = ring.head().min(after.saturating_add(most as u64));
+        let bytes = ring.said(after, last, out);
+        Read::Lines { cursor: last, bytes, more: last < ring.head() }
+    }
+
+    /// Makes what people said from `from` to `to` void: nobody has read it, and nobody will.
+    pub(super) fn void(&self, from: u64, to: u64) {
+        self.ring.write().void(from, to);
     }
 
     /// Whether a draft is an eighth of what the log keeps. Appended in such blocks, no line that comes laps a
@@ -196,118 +231,19 @@ impl Log {
     /// keeps behind, and will be lapped soon.
     #[must_use]
     pub fn half(&self) -> u64 {
+        self.ring.read().half(self.bounds)
+    }
+
+    /// Whether twice what is kept waits to be stored.
+    pub(super) fn is_choked(&self) -> bool {
         let ring = self.ring.read();
-        let by_lines = ring.head().saturating_sub((self.bounds.lines / 2) as u64);
-        let recent = ring.written.saturating_sub((self.bounds.bytes / 2) as u64);
-        let near = ring.blocks.partition_point(|block| block.offset < recent);
-        // A newest block that is itself more than half has to be taken whole: the next such one ends it.
-        let by_bytes = ring.blocks.get(near).map_or(ring.head(), |block| block.first - 1);
-        by_lines.max(by_bytes).max(ring.before)
-    }
-}
-
-impl Ring {
-    fn head(&self) -> u64 {
-        self.before + self.marks.len() as u64
+        ring.head().saturating_sub(ring.readable) >= 2 * self.bounds.lines as u64
     }
 
-    fn append(&mut self, draft: &mut Draft, bounds: Bounds) {
-        if !draft.marks.is_empty() {
-            self.push(draft.bytes.split().freeze(), draft.marks.drain(..), bounds);
-        }
-    }
-
-    fn push(&mut self, bytes: Bytes, marks: impl IntoIterator<Item = Mark>, bounds: Bounds) {
-        let (first, offset) = (self.head() + 1, self.written);
-        self.written += bytes.len() as u64;
-        let mut speakers = 0;
-        self.marks.extend(marks.into_iter().inspect(|mark| speakers |= mark.sender.map_or(0, speaker_bit)));
-        self.blocks.push_back(Block { first, offset, speakers, bytes });
-        while self.is_over(bounds) {
-            self.forget_oldest();
-        }
-    }
-
-    /// Whether the oldest block has to go. The newest never does: it has not been read by anyone.
-    fn is_over(&self, bounds: Bounds) -> bool {
-        let kept = self.blocks.front().map_or(0, |oldest| self.written - oldest.offset);
-        self.blocks.len() > 1 && (self.marks.len() > bounds.lines || kept > bounds.bytes as u64)
-    }
-
-    fn forget_oldest(&mut self) {
-        self.blocks.pop_front();
-        let next = self.blocks.front().map_or(self.head() + 1, |block| block.first);
-        self.marks.drain(..usize::try_from(next - 1 - self.before).expect("a line in memory has an index"));
-        self.before = next - 1;
-    }
-
-    fn mark(&self, seq: u64) -> Mark {
-        self.marks[usize::try_from(seq - self.before - 1).expect("a line in memory has an index")]
-    }
-
-    fn read(
-        &self,
-        mut cursor: u64,
-        last: u64,
-        reader: &mut Hearing,
-        (bytes_max, slices_max): (usize, usize),
-        out: &mut VecDeque<Bytes>,
-    ) -> Read {
-        let mut taken = Taken { slices_max: out.len() + slices_max, slices: out, bytes: 0 };
-        let mut index = self.blocks.partition_point(|block| block.first <= cursor + 1).saturating_sub(1);
-        while cursor < last && !taken.is_full() {
-            let block = &self.blocks[index];
-            let end = self.blocks.get(index + 1).map_or(self.head(), |next| next.first - 1).min(last);
-            let start = if cursor < block.first { 0 } else { self.mark(cursor).end as usize };
-            let rest = start..self.mark(end).end as usize;
-            let own = block.speakers & speaker_bit(reader.session) != 0;
-            if !own && reader.is_plain() && taken.bytes + rest.len() <= bytes_max {
-                // What most readers find of most blocks: all of it is theirs.
-                taken.push(block, rest);
-                (cursor, index) = (end, index + 1);
-                continue;
-            }
-            // Neighbouring lines that will be taken as one slice; one that is passed over ends the run.
-            let mut run = start..start;
-            while cursor < end {
-                let mark = self.mark(cursor + 1);
-                let line_end = mark.end as usize;
-                let own = reader.passes_over(mark.sender, &block.bytes[run.end..line_end]);
-                let first = taken.bytes + run.len() == 0;
-                let over = !own && !first && taken.bytes + (line_end - run.start) > bytes_max;
-                if own || over {
-                    taken.push(block, run.start..run.end);
-                }
-                if over || taken.is_full() {
-                    return Read::Lines { cursor, bytes: taken.bytes, more: true };
-                }
-                run = if own { line_end..line_end } else { run.start..line_end };
-                cursor += 1;
-            }
-            taken.push(block, run);
-            index += 1;
-        }
-        Read::Lines { cursor, bytes: taken.bytes, more: cursor < last }
-    }
-}
-
-/// What a read has taken so far.
-struct Taken<'a> {
-    slices: &'a mut VecDeque<Bytes>,
-    slices_max: usize,
-    bytes: usize,
-}
-
-impl Taken<'_> {
-    fn is_full(&self) -> bool {
-        self.slices.len() >= self.slices_max
-    }
-
-    fn push(&mut self, block: &Block, run: Range<usize>) {
-        if !run.is_empty() {
-            self.bytes += run.len();
-            self.slices.push_back(block.bytes.slice(run));
-        }
+    /// As [`half`](Self::half), and the last line that may be read.
+    pub(super) fn half_and_readable(&self) -> (u64, u64) {
+        let ring = self.ring.read();
+        (ring.half(self.bounds), ring.readable)
     }
 }
 
@@ -325,16 +261,17 @@ impl Draft {
     }
 
     /// Adds the line that `write` encodes after the given place, and returns that place. `sender`'s own reads
-    /// pass it over.
+    /// pass it over; `message_id` is the sender's own number of it, or 0.
     pub fn line(
         &mut self,
         time_ms: u64,
         sender: Option<SessionId>,
+        message_id: u64,
         write: impl FnOnce(LineHead, &mut BytesMut),
     ) -> LineHead {
         self.head = LineHead { seq: self.head.seq + 1, time_ms, ..self.head };
         write(self.head, &mut self.bytes);
-        self.marks.push(Mark::new(sender, self.bytes.len()));
+        self.marks.push(Mark::new(sender, message_id, self.bytes.len()));
         self.head
     }
 }

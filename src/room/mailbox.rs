@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use chat_proto::{Line, MAILBOX, Text, Username};
+use chat_proto::{Line, MAILBOX, ServerPacket, Text, Username, kind};
 use parking_lot::Mutex;
 
-use super::{Attachment, Closed, Log, MAILBOX_BIT, Membership, SessionId, membership::Pace};
+use super::{Attachment, Closed, Log, LogLine, MAILBOX_BIT, Membership, SessionId, membership::Pace};
 use crate::config::Bounds;
 
 /// The whispers to one session. Whoever whispers appends; a mailbox that is closed takes nothing, so nobody is
@@ -14,6 +14,41 @@ pub struct Mailbox {
     epoch: u64,
     bounds: Bounds,
     state: Mutex<State>,
+}
+
+/// A whisper in a mailbox.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Whispered {
+    /// Its number.
+    pub seq: u64,
+    /// Whose it is.
+    pub sender: SessionId,
+    /// Their name, as shown.
+    pub name: Username,
+    /// Their own number of it, or 0.
+    pub message_id: u64,
+    /// When it was said: milliseconds since 1970 UTC.
+    pub time_ms: u64,
+    /// What was said.
+    pub text: Text,
+}
+
+impl Whispered {
+    fn of(line: &LogLine) -> Option<Self> {
+        let ServerPacket::WhisperLine(Line { head, sender, text }) =
+            ServerPacket::decode(kind::WHISPER_LINE, line.packet.get(4..)?).ok()?
+        else {
+            return None;
+        };
+        Some(Self {
+            seq: line.seq,
+            sender: line.sender?,
+            name: Username::parse(&sender).ok()?,
+            message_id: line.message_id,
+            time_ms: head.time_ms,
+            text: Text::parse(&text).ok()?,
+        })
+    }
 }
 
 enum State {
@@ -31,12 +66,51 @@ impl Mailbox {
         Self { epoch, bounds, state: Mutex::new(State::Unused) }
     }
 
-    /// What the session's writer reads it by, from its beginning; `None` while nobody has whispered.
+    /// One that has outlived a process, with what was still in it: each whisper has the number it had.
     #[must_use]
-    pub fn attachment(&self) -> Option<Attachment> {
+    pub fn restored(epoch: u64, head: u64, bounds: Bounds, whispers: &[Whispered]) -> Self {
+        let mailbox = Self::new(epoch, bounds);
+        if head == 0 {
+            return mailbox;
+        }
+        // They are the last, without a hole.
+        let before = whispers.first().map_or(head, |first| first.seq.saturating_sub(1));
+        let log = Arc::new(Log::continued(MAILBOX, epoch, before, bounds));
+        *mailbox.state.lock() = State::Used(log);
+        for Whispered { sender, name, message_id, text, time_ms, .. } in whispers {
+            mailbox.append((*sender, name), *message_id, text, *time_ms).expect("it is open");
+        }
+        mailbox
+    }
+
+    /// What is in it.
+    #[must_use]
+    pub fn whispers(&self) -> Vec<Whispered> {
+        let (State::Used(log) | State::Closed(Some(log))) = &*self.state.lock() else { return Vec::new() };
+        let mut lines = Vec::new();
+        log.lines(log.oldest() - 1, usize::MAX, &mut lines);
+        lines.iter().filter_map(Whispered::of).collect()
+    }
+
+    /// What the session's writer reads it by, after a whisper it has taken, 0 for none; `None` while nobody has whispered.
+    #[must_use]
+    pub fn attachment(&self, after: u64) -> Option<Attachment> {
         let (State::Used(log) | State::Closed(Some(log))) = &*self.state.lock() else { return None };
-        let member = Membership::new(0, Arc::new(Pace::new(|| {})));
+        let member = Membership::new(after.min(log.head()), Arc::new(Pace::new(|| {})));
         Some(Attachment { bit: MAILBOX_BIT, log: Arc::clone(log), member: Arc::new(member) })
+    }
+
+    /// The last whisper there is; 0 while there is none.
+    #[must_use]
+    pub fn head(&self) -> u64 {
+        let (State::Used(log) | State::Closed(Some(log))) = &*self.state.lock() else { return 0 };
+        log.head()
+    }
+
+    /// What it keeps.
+    #[must_use]
+    pub fn bounds(&self) -> Bounds {
+        self.bounds
     }
 
     /// Which past its sequence numbers belong to.
@@ -48,13 +122,13 @@ impl Mailbox {
     /// Appends a whisper. The session is not told yet: [`Subscriber::whisper`](super::Subscriber::whisper).
     pub(super) fn append(
         &self,
-        sender: SessionId,
-        name: &Username,
+        (sender, name): (SessionId, &Username),
+        message_id: u64,
         text: &Text,
         time_ms: u64,
     ) -> Result<(), Closed> {
         // The log refuses if it is closed before the line is in it.
-        self.log()?.append_line(time_ms, sender, |head, out| {
+        self.log()?.append_line(time_ms, sender, message_id, |head, out| {
             Line { head, sender: name.as_str(), text: text.as_str() }.encode_whisper(out);
         })
     }

@@ -2,6 +2,9 @@
 
 use super::sync::{Arc, AtomicU64, Ordering, fence};
 
+/// A bit of a position: nobody reads there now, and nobody waits for it.
+const HELD: u64 = 1 << 63;
+
 /// Where a member stands, and where its right to read ends.
 pub struct Membership {
     /// The last line taken; written by the member's own writer, read by the hub.
@@ -41,9 +44,26 @@ impl Membership {
         Self { position: AtomicU64::new(position), end: AtomicU64::new(u64::MAX), pace }
     }
 
-    /// The last line taken.
+    /// The last line taken. Of a place that is [held](Self::hold) more than any.
     pub fn position(&self) -> u64 {
         self.position.load(Ordering::Relaxed)
+    }
+
+    /// Nobody reads here for now, and no room waits for it: the connection is lost, or has not said yet from where it
+    /// reads on.
+    pub fn hold(&self) {
+        self.position.store(self.position() | HELD, Ordering::Relaxed);
+    }
+
+    /// Where it stood when it was held; `None` while it is read.
+    pub fn held_at(&self) -> Option<u64> {
+        let position = self.position();
+        (position & HELD != 0).then_some(position & !HELD)
+    }
+
+    /// Whether no more may be read than has been said: whoever has this place is out.
+    pub fn has_ended(&self) -> bool {
+        self.end.load(Ordering::Acquire) != u64::MAX
     }
 
     /// The member has taken everything up to `position`. Only its own writer says so.
@@ -61,6 +81,11 @@ impl Membership {
     /// Ends the right to read after `seq`. The hub says so before it appends the next line.
     pub fn end_after(&self, seq: u64) {
         self.end.store(seq, Ordering::Release);
+    }
+
+    /// The last line it may read, if it may not read on.
+    pub fn end(&self) -> Option<u64> {
+        Some(self.end.load(Ordering::Acquire)).filter(|end| *end != u64::MAX)
     }
 
     /// The last line this member may read of a log whose last line is `head`. `head` must have been read

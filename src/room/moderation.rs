@@ -282,6 +282,9 @@ impl Directory {
         (by, words): (&str, &Remark),
         now: u64,
     ) {
+        session.end();
+        // By which connection it is here now.
+        let session = &self.current(session);
         session.put_out();
         session.mailbox().close();
         // What was whispered before is read before the end is told.

@@ -54,6 +54,10 @@ impl FanOut {
     pub(super) fn serve_room(&mut self, command: RoomCommand, now: u64) {
         let RoomCommand { slot, request } = command;
         let by = Arc::clone(slot.subscriber());
+        if by.is_gone() {
+            // Asked by a connection that another has taken over, or of somebody who was put out.
+            return;
+        }
         let (kind, id) = request.asked();
         // Before anything is done: what is done has to be stored.
         let full = self.ledger.as_ref().is_some_and(|ledger| ledger.capacity() == 0);
@@ -88,7 +92,8 @@ impl FanOut {
             }
             RoomRequest::Moderate(request) => {
                 // Found now and not when it was asked: meanwhile they may have come.
-                let session = (self.find)(&request.name.key());
+                let found = (self.find)(&request.name.key());
+                let session = found.map(|found| self.directory.current(&found));
                 let target = Target { name: request.name.clone(), session };
                 let done = self.directory.moderate(&by, &request, &target, now);
                 self.conclude(slot, (kind, id), done, ServerPacket::ModerateAnswer);
@@ -166,6 +171,10 @@ impl FanOut {
 
     /// Lets the maker of a room in.
     pub(super) fn admit(&mut self, slot: Slot, id: RequestId, conversation: u64, now: u64) {
+        if slot.subscriber().is_gone() {
+            // The room is made, and theirs; by the connection that they have now they can come in.
+            return;
+        }
         let entered = self.directory.come_in(slot.subscriber(), conversation, now);
         if matches!(entered, Err(ErrorCode::RoomLimit)) && self.persists(conversation) {
             return self.take_back(slot, id, conversation, now);

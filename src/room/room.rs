@@ -7,7 +7,10 @@ use chat_proto::{
     Username, WhoEntry, WhoPage, room_flag,
 };
 
-use super::{Attachment, Charter, Draft, Log, Membership, Pace, Right, SessionId, Standing, Subscriber};
+use super::{
+    Attachment, Charter, Draft, Feed, Log, Membership, Pace, Right, SessionId, Standing, Standpoint,
+    Subscriber, keeping::Keeping,
+};
 
 /// A conversation and who is in it. Times are milliseconds since 1970 UTC.
 pub struct Room {
@@ -27,6 +30,8 @@ pub struct Room {
     next_told: usize,
     /// What it is and whom it takes.
     pub(super) charter: Charter,
+    /// How its lines are kept, if they are.
+    pub(super) keeping: Option<Box<Keeping>>,
 }
 
 struct Member {
@@ -51,7 +56,13 @@ impl Room {
             next_told: 0,
             log: Arc::new(log),
             charter,
+            keeping: None,
         }
+    }
+
+    /// Has its lines kept from now on; with `holds` nobody reads one before it is stored.
+    pub(super) fn keep(&mut self, feed: &Arc<Feed>, holds: bool) {
+        self.keeping = Some(Box::new(Keeping::new(feed, &self.log, &self.pace, holds)));
     }
 
     /// Its number.
@@ -132,14 +143,68 @@ impl Room {
         // Who stands between those who are to be told is told too.
         self.next_told += usize::from(index < self.next_told);
         self.untold += usize::from(self.untold > 0);
-        if self.members.len() <= notice_members {
-            self.draft.line(time_ms, Some(subscriber.id()), |head, out| {
+        if self.members.len() <= notice_members && !self.is_choked() {
+            self.draft.line(time_ms, Some(subscriber.id()), 0, |head, out| {
                 Joined { head, name: subscriber.name().as_str() }.encode(out);
             });
             self.has_news = true;
         }
         let presence = Presence { conversation: self.conversation(), epoch: self.log.epoch(), seq };
         Ok((presence, attachment))
+    }
+
+    /// Gives a member's place to the new connection of the same session. Nobody reads there until it is
+    /// [attached](Self::attach), and nobody waits for it.
+    pub(super) fn succeed(&mut self, new: &Arc<Subscriber>) -> Option<Presence> {
+        let index = self.find(new.id()).ok()?;
+        let seq = self.draft.head();
+        let place = Arc::new(Membership::new(seq, Arc::clone(&self.pace)));
+        place.hold();
+        let member = &mut self.members[index];
+        member.place.end_after(seq);
+        member.place = place;
+        member.subscriber = Arc::clone(new);
+        Some(Presence { conversation: self.conversation(), epoch: self.log.epoch(), seq })
+    }
+
+    /// Makes a member of a session that was one, without a word. Returns whether it was not one already.
+    pub(super) fn restore(&mut self, one: &Arc<Subscriber>, bit: u32) -> bool {
+        let joined = self.join(one, bit, 0, 0);
+        if let Ok((_, attachment)) = &joined {
+            attachment.member.hold();
+        }
+        joined.is_ok()
+    }
+
+    /// Whether a session is a member by this connection.
+    pub(super) fn holds(&self, one: &Arc<Subscriber>) -> bool {
+        self.find(one.id()).is_ok_and(|index| Arc::ptr_eq(&self.members[index].subscriber, one))
+    }
+
+    /// A member, by the connection by which it is here.
+    pub(super) fn member(&self, session: SessionId) -> Option<Arc<Subscriber>> {
+        Some(Arc::clone(&self.members[self.find(session).ok()?].subscriber))
+    }
+
+    /// Where a member stands.
+    pub(super) fn standpoint(&self, session: SessionId) -> Option<Standpoint> {
+        let Member { bit, place, .. } = &self.members[self.find(session).ok()?];
+        let attachment = Attachment { bit: *bit, log: Arc::clone(&self.log), member: Arc::clone(place) };
+        Some(Standpoint { held: place.held_at().is_some(), attachment })
+    }
+
+    /// Lets a member whose place is held read on after a line. The attachment is for its writer.
+    pub(super) fn attach(&mut self, one: &Arc<Subscriber>, after: Option<u64>) -> Option<Attachment> {
+        if !self.holds(one) {
+            return None;
+        }
+        let attachment = self.standpoint(one.id())?.attachment;
+        let told = attachment.member.held_at()?;
+        let after = after.unwrap_or(told).min(self.draft.head());
+        attachment.member.advance(after);
+        // It may stand before all others.
+        self.slowest = self.slowest.min(after);
+        Some(attachment)
     }
 
     /// Ends a membership: its last line is the last one said before this. Returns its bit.
@@ -153,30 +218,33 @@ impl Room {
         let index = self.find(session).map_err(|_| ErrorCode::NotInRoom)?;
         // What was said before is readable before the writer is told to read to the end.
         self.log.append(&mut self.draft);
-        let told = self.members.len() <= notice_members;
+        let told = self.members.len() <= notice_members && !self.is_choked();
         let Member { subscriber, bit, place, .. } = self.members.remove(index);
         self.next_told -= usize::from(index < self.next_told);
         place.end_after(self.draft.head());
+        if let Some(keeping) = &mut self.keeping {
+            keeping.leave(&subscriber, bit, self.draft.head());
+        }
         self.charter.leave(&subscriber);
         self.has_news = true;
         if told {
-            self.draft.line(time_ms, Some(session), |head, out| {
+            self.draft.line(time_ms, Some(session), 0, |head, out| {
                 Left { head, name: subscriber.name().as_str(), reason: reason as u16 }.encode(out);
             });
         }
         Ok(bit)
     }
 
-    /// Adds a member's line, which its own reads will pass over.
+    /// Adds a member's line, which its own reads will pass over, by its own number of it, or 0.
     pub(super) fn say(
         &mut self,
         speaker: SessionId,
-        text: &Text,
+        (text, message_id): (&Text, u64),
         time_ms: u64,
     ) -> Result<Receipt, ErrorCode> {
         let index = self.find(speaker).map_err(|_| ErrorCode::NotInRoom)?;
         let sender = self.members[index].subscriber.name().as_str();
-        let head = self.draft.line(time_ms, Some(speaker), |head, out| {
+        let head = self.draft.line(time_ms, Some(speaker), message_id, |head, out| {
             Line { head, sender, text: text.as_str() }.encode_broadcast(out);
         });
         self.has_news = true;
@@ -192,7 +260,7 @@ impl Room {
     ) {
         let Self { draft, charter, has_news, .. } = self;
         *has_news = true;
-        draft.line(time_ms, passing_over, |head, out| write(charter, head, out));
+        draft.line(time_ms, passing_over, 0, |head, out| write(charter, head, out));
     }
 
     /// Adds a line from the operator.
@@ -214,11 +282,46 @@ impl Room {
         WhoPage { members: self.count(), next, entries: List(page.iter().map(entry).collect()) }
     }
 
-    /// Makes everything said readable. Everybody has to be told of it.
+    /// Makes everything said readable, or has it stored first. Everybody has to be told of what is readable.
     pub(super) fn append(&mut self) {
         self.has_news = false;
         self.log.append(&mut self.draft);
+        if let Some(keeping) = &self.keeping {
+            keeping.mark();
+            if keeping.holds() {
+                return;
+            }
+        }
         self.untold = self.members.len();
+    }
+
+    /// Everybody has to be told that there is more to read.
+    pub(super) fn tell_all(&mut self) {
+        self.untold = self.members.len();
+    }
+
+    /// The room is no more. Returns whether something waits for its last lines to be stored.
+    pub(super) fn end(&mut self) -> bool {
+        self.log.append(&mut self.draft);
+        let Some(keeping) = &self.keeping else { return false };
+        keeping.end();
+        keeping.is_awaited()
+    }
+
+    /// Where its lines come to an end so far.
+    pub(super) fn place(&self) -> Presence {
+        Presence { conversation: self.conversation(), epoch: self.log.epoch(), seq: self.draft.head() }
+    }
+
+    /// Its lines, and the last of them that may be read.
+    pub(super) fn past(&self) -> (Arc<Log>, u64) {
+        let holds = self.keeping.as_ref().is_some_and(|keeping| keeping.holds());
+        (Arc::clone(&self.log), if holds { self.log.readable() } else { self.draft.head() })
+    }
+
+    /// Whether so much waits to be stored that notices are not worth a line.
+    fn is_choked(&self) -> bool {
+        self.keeping.as_ref().is_some_and(|keeping| keeping.holds()) && self.log.is_choked()
     }
 
     /// Whether somebody has not been told of what was published.
@@ -248,19 +351,24 @@ impl Room {
     }
 
     pub(super) fn is_ahead(&mut self) -> bool {
-        let half = self.log.half();
+        let (half, readable) = self.log.half_and_readable();
         if self.slowest >= half {
             return false;
         }
+        // Nobody can have taken what may not be read yet.
+        let due = half.min(readable);
         // Asked before looking, so that whoever passes the line meanwhile is either seen or tells.
         self.pace.await_line(half);
         self.slowest = u64::MAX;
         for member in &mut self.members {
             let position = member.place.position();
-            member.left_behind &= position < half;
+            member.left_behind &= position < due;
             if !member.left_behind {
                 self.slowest = self.slowest.min(position);
             }
+        }
+        if let Some(keeping) = &mut self.keeping {
+            self.slowest = self.slowest.min(keeping.position(half, readable));
         }
         // Whoever joins from here on stands at the end.
         self.slowest = self.slowest.min(self.draft.head());
@@ -272,11 +380,21 @@ impl Room {
     }
 
     pub(super) fn leave_behind(&mut self) {
-        let half = self.log.half();
+        let (half, readable) = self.log.half_and_readable();
+        let due = half.min(readable);
         self.pace.await_line(0);
-        for member in self.members.iter_mut().filter(|member| member.place.position() < half) {
+        for member in self.members.iter_mut().filter(|member| member.place.position() < due) {
             member.left_behind = true;
         }
+        if let Some(keeping) = &mut self.keeping {
+            keeping.leave_behind(half);
+        }
+    }
+
+    /// Whether more than half of what the log keeps waits to be stored: what adds no line need not wait for that.
+    pub(super) fn waits_for_store(&self) -> bool {
+        let (half, readable) = self.log.half_and_readable();
+        readable < half
     }
 
     fn find(&self, session: SessionId) -> Result<usize, usize> {

@@ -12,11 +12,11 @@ use std::{
 };
 
 use bytes::BytesMut;
-use chat_proto::{ErrorCode, LeaveReason, NameKey, Refusal, RequestId, Role, ServerPacket, Text, Username};
+use chat_proto::{ErrorCode, LeaveReason, NameKey, Role, ServerPacket, Text, Username};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::{Closed, Ignored, Log, Mailbox, Membership, ReadySet};
+use super::{Closed, Ignored, Log, Mailbox, Membership, MessageIds, ReadySet, Slot};
 
 /// Requests a session may have unanswered. Full: its reader waits, and so does its socket.
 pub const SLOTS_MAX: u16 = 64;
@@ -67,16 +67,31 @@ pub enum Control {
     },
     /// Pass over what these people say from now on.
     Ignore(Ignored),
+    /// The last whisper that there was when the session was resumed.
+    HoldMailbox(u64),
+    /// Read the mailbox from now on, if it is not read yet.
+    OpenMailbox {
+        /// The last whisper that the client has; `None`: as it was told.
+        after: Option<u64>,
+    },
     /// Send nothing more but a goodbye with this code.
     Close(ErrorCode, LeaveReason),
 }
 
-/// A session, as everyone but its own connection sees it.
+/// A session, as everyone but its own connection sees it. One that is resumed has another for its new connection, its
+/// successor, which has the same number, name, mailbox and numbers of lines.
 pub struct Subscriber {
     id: SessionId,
     name: Username,
     role: Role,
     mailbox: Mailbox,
+    message_ids: MessageIds,
+    /// The session's first, which has what all of them share.
+    first: Option<Arc<Self>>,
+    /// Its client has yet to say from where it reads on.
+    resumed: bool,
+    /// Another connection may go on with the session.
+    resumable: AtomicBool,
     ready: ReadySet,
     slots: Semaphore,
     control: Mutex<VecDeque<Queued>>,
@@ -85,6 +100,12 @@ pub struct Subscriber {
     away: AtomicBool,
     /// Put out of the server: what it still asks is not done.
     gone: AtomicBool,
+    /// Another connection goes on with the session.
+    succeeded: AtomicBool,
+    /// The session is over, by whichever connection.
+    over: AtomicBool,
+    /// No connection takes anything for now.
+    absent: AtomicBool,
     /// Where it comes from. As one kind of address, which takes two words and not three.
     address: Ipv6Addr,
     /// When it came, in milliseconds since 1970 UTC.
@@ -98,12 +119,6 @@ struct Queued {
     slots: usize,
 }
 
-/// The right to answer one request without waiting. Dropped unused, it goes back.
-pub struct Slot {
-    subscriber: Arc<Subscriber>,
-    held: bool,
-}
-
 impl Subscriber {
     /// A session that nobody reaches yet.
     #[must_use]
@@ -113,12 +128,19 @@ impl Subscriber {
             name,
             role,
             mailbox,
+            message_ids: MessageIds::default(),
+            first: None,
+            resumed: false,
+            resumable: AtomicBool::new(false),
             ready: ReadySet::new(),
             slots: Semaphore::new(SLOTS_MAX.into()),
             control: Mutex::new(VecDeque::new()),
             muted_until: AtomicU64::new(0),
             away: AtomicBool::new(false),
             gone: AtomicBool::new(false),
+            succeeded: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+            absent: AtomicBool::new(false),
             address: Ipv6Addr::UNSPECIFIED,
             since_ms: 0,
             ignored: Mutex::new(None),
@@ -133,6 +155,26 @@ impl Subscriber {
             IpAddr::V6(address) => address,
         };
         Self { address, since_ms, ..self }
+    }
+
+    /// The same session on another connection, from this address. It is nobody's until it has taken this one's place.
+    #[must_use]
+    pub fn successor(self: &Arc<Self>, address: IpAddr, since_ms: u64) -> Self {
+        let first = self.first.as_ref().unwrap_or(self);
+        let shared = Mailbox::new(0, first.mailbox.bounds());
+        let next = Self::new(self.id, self.name.clone(), self.role, shared).coming_from(address, since_ms);
+        next.muted_until.store(self.muted_until(), Ordering::Relaxed);
+        next.away.store(self.away.load(Ordering::Relaxed), Ordering::Relaxed);
+        let next = next.coming_back();
+        next.set_resumable();
+        Self { first: Some(Arc::clone(first)), ignored: Mutex::new(self.ignored.lock().clone()), ..next }
+    }
+
+    /// The session of somebody who has been here before, and has yet to say from where it reads on. It is
+    /// [absent](Self::is_absent) until it has been welcomed.
+    #[must_use]
+    pub fn coming_back(self) -> Self {
+        Self { resumed: true, absent: AtomicBool::new(true), ..self }
     }
 
     /// Its number.
@@ -176,10 +218,10 @@ impl Subscriber {
         self.muted_until.store(end, Ordering::Relaxed);
     }
 
-    /// Whether somebody is at it, as the wire tells it: 0 here, 1 away.
+    /// Whether somebody is at it, as the wire tells it: 0 here, 1 away, 2 reconnecting.
     #[must_use]
     pub fn state(&self) -> u16 {
-        self.away.load(Ordering::Relaxed).into()
+        if self.is_absent() { 2 } else { self.away.load(Ordering::Relaxed).into() }
     }
 
     /// Says whether somebody is at it.
@@ -198,6 +240,73 @@ impl Subscriber {
         self.gone.load(Ordering::Acquire)
     }
 
+    /// Another connection goes on with the session: nothing more is done that this one asks, and its end is no end.
+    pub fn succeed(&self) {
+        self.succeeded.store(true, Ordering::Release);
+        self.put_out();
+    }
+
+    /// Whether another connection goes on with the session.
+    #[must_use]
+    pub fn is_succeeded(&self) -> bool {
+        self.succeeded.load(Ordering::Acquire)
+    }
+
+    /// Another connection may go on with the session.
+    pub fn set_resumable(&self) {
+        self.resumable.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether another connection may go on with the session.
+    #[must_use]
+    pub fn is_resumable(&self) -> bool {
+        self.resumable.load(Ordering::Relaxed)
+    }
+
+    /// Whether its client has been here before, and reads on from where it says.
+    #[must_use]
+    pub fn is_resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// Its connection is lost, and another may come. Until then it is sent nothing, and no log wakes it.
+    pub fn set_absent(&self) {
+        self.absent.store(true, Ordering::Release);
+    }
+
+    /// It is welcome again: from now on it is sent what there is.
+    pub fn set_present(&self) {
+        self.absent.store(false, Ordering::Release);
+    }
+
+    /// Ends the session, by whichever connection it goes on.
+    pub fn end(&self) {
+        self.shared().over.store(true, Ordering::Release);
+    }
+
+    /// Whether the session has been ended.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.shared().over.load(Ordering::Acquire)
+    }
+
+    /// What has what all connections of the session share.
+    fn shared(&self) -> &Self {
+        self.first.as_deref().unwrap_or(self)
+    }
+
+    /// Whether it has no connection.
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        self.absent.load(Ordering::Acquire)
+    }
+
+    /// What the session has said by numbers of its own.
+    #[must_use]
+    pub fn message_ids(&self) -> &MessageIds {
+        &self.shared().message_ids
+    }
+
     /// Whom it ignores.
     #[must_use]
     pub fn ignored(&self) -> Arc<HashMap<NameKey, Username>> {
@@ -214,20 +323,20 @@ impl Subscriber {
     /// Its private log.
     #[must_use]
     pub fn mailbox(&self) -> &Mailbox {
-        &self.mailbox
+        &self.shared().mailbox
     }
 
     /// The right to one more unanswered request; `None` while all are in use.
     #[must_use]
     pub fn try_slot(self: &Arc<Self>) -> Option<Slot> {
         self.slots.try_acquire().ok()?.forget();
-        Some(Slot { subscriber: Arc::clone(self), held: true })
+        Some(Slot::of(self))
     }
 
     /// Waits until one more request may be unanswered.
     pub async fn slot(self: &Arc<Self>) -> Slot {
         self.slots.acquire().await.expect("nobody closes it").forget();
-        Slot { subscriber: Arc::clone(self), held: true }
+        Slot::of(self)
     }
 
     /// Waits until every request has been answered, and the writer has taken the answers.
@@ -235,14 +344,20 @@ impl Subscriber {
         let _all = self.slots.acquire_many(SLOTS_MAX.into()).await.expect("nobody closes it");
     }
 
-    /// Hands over a whisper. Of people who are ignored nothing arrives, and they are not told.
-    pub fn whisper(&self, from: SessionId, name: &Username, text: &Text, time_ms: u64) -> Result<(), Closed> {
+    /// Hands over a whisper, which its sender may have a number for. Of people who are ignored nothing arrives, and they are not told.
+    pub fn whisper(
+        &self,
+        (from, name): (SessionId, &Username),
+        message_id: u64,
+        text: &Text,
+        time_ms: u64,
+    ) -> Result<(), Closed> {
         let ignored = self.ignored.lock().as_ref().is_some_and(|names| names.contains_key(&name.key()));
         if ignored {
             return Ok(());
         }
-        self.mailbox.append(from, name, text, time_ms)?;
-        self.ready.mark(MAILBOX_BIT);
+        self.mailbox().append((from, name), message_id, text, time_ms)?;
+        self.mark(MAILBOX_BIT);
         Ok(())
     }
 
@@ -259,7 +374,10 @@ impl Subscriber {
 
     /// Says that the log behind `bit` has news.
     pub fn mark(&self, bit: u32) {
-        self.ready.mark(bit);
+        // Whoever comes back finds them all as if they had been marked.
+        if !self.is_absent() {
+            self.ready.mark(bit);
+        }
     }
 
     /// For the writer: which logs have news. Waits while none has.
@@ -289,9 +407,18 @@ impl Subscriber {
         Some(control)
     }
 
+    /// A request needs no answer any more.
+    pub(super) fn give_back(&self, slots: usize) {
+        self.slots.add_permits(slots);
+    }
+
     /// Queues the packet that `write` appends, behind its neighbours in the same piece: what is answered together
     /// leaves together.
-    fn write(&self, slots: usize, write: impl FnOnce(&mut BytesMut)) {
+    pub(super) fn write(&self, slots: usize, write: impl FnOnce(&mut BytesMut)) {
+        // Answers are bounded by their slots; what nobody has asked for is for whoever is there.
+        if slots == 0 && self.is_absent() {
+            return;
+        }
         let mut queue = self.control.lock();
         match queue.back_mut() {
             Some(Queued { control: Control::Packets(piece), slots: held }) if piece.len() < PIECE_BYTES => {
@@ -306,36 +433,5 @@ impl Subscriber {
         }
         drop(queue);
         self.ready.mark(CONTROL_BIT);
-    }
-}
-
-impl Slot {
-    /// Whose request it answers.
-    #[must_use]
-    pub fn subscriber(&self) -> &Arc<Subscriber> {
-        &self.subscriber
-    }
-
-    /// Answers the request.
-    pub fn answer(self, packet: &ServerPacket) {
-        self.write(|out| packet.encode(out));
-    }
-
-    /// Refuses the request, of the given type and id.
-    pub fn refuse(self, kind: u16, id: Option<RequestId>, refusal: Refusal) {
-        self.write(|out| refusal.encode(kind, id, out));
-    }
-
-    fn write(mut self, write: impl FnOnce(&mut BytesMut)) {
-        self.held = false;
-        self.subscriber.write(1, write);
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        if self.held {
-            self.subscriber.slots.add_permits(1);
-        }
     }
 }

@@ -195,9 +195,9 @@ mod tests {
         let people: Vec<_> = (1..=300).map(|number| enter(&mut directory, number)).collect();
         let room = make_room(&mut directory, &people[9], "room");
         let text = Text::parse("hello").expect("a text");
-        directory.say(LOBBY, &people[0], &text, 7).expect("a member");
+        directory.say(LOBBY, &people[0], (&text, 0), 7).expect("a member");
         for _ in 0..3 {
-            directory.say(room, &people[9], &text, 7).expect("a member");
+            directory.say(room, &people[9], (&text, 0), 7).expect("a member");
         }
         directory.hub_mut().publish();
         let slowest = directory.slowest(SLOW_MAX);

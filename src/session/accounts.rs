@@ -8,12 +8,13 @@ use chat_proto::{
 use tokio::time::Instant;
 
 use super::{
-    Busy, Hasher, NameForms, Password, Throttle, Verdict, hashing::WAIT_MAX, ledger::person, refused_for,
-    sanctions::Written,
+    Busy, FamilyId, FamilyRecord, Hasher, NameForms, Password, Throttle, Verdict, hashing::WAIT_MAX,
+    ledger::person, refused_for, sanctions::Written,
 };
 use crate::{
     config::{AccountsConfig, Registration},
-    store::{Account, AccountId, InviteToken, NewAccount, PasswordHash, Store, StoreError},
+    room::{MESSAGE_IDS, SessionId},
+    store::{Account, AccountId, InviteToken, NewAccount, PasswordHash, SentLine, Store, StoreError},
 };
 
 /// The accounts of a server, as its guests and members meet them. Every refusal says when to try again, if that helps.
@@ -68,6 +69,37 @@ impl AccountDesk {
         let account =
             found.map_err(|error| unavailable(&error).code.error().unwrap_or(ErrorCode::Internal))?;
         Ok(account.map_or(Role::Guest, |account| account.role))
+    }
+
+    /// Begins an attempt to come in by a token, which counts as one to log in.
+    pub fn begin_attempt(&self, from: IpAddr) -> Result<(), Refusal> {
+        self.throttle.try_address(from, Instant::now()).map_err(throttled)
+    }
+
+    /// The attempt failed by no fault of the peer, or succeeded.
+    pub fn forgive_attempt(&self, from: IpAddr) {
+        self.throttle.forgive_address(from);
+    }
+
+    /// What a session has said by numbers of its own, the oldest first.
+    pub async fn said_by(&self, session: SessionId) -> Result<Vec<SentLine>, Refusal> {
+        let said = self.store.history().sent_by(session.0, MESSAGE_IDS).await;
+        let mut said = said.map_err(|error| unavailable(&error))?;
+        said.reverse();
+        Ok(said)
+    }
+
+    /// Whether an account is still there, by this name, and may log in.
+    pub async fn is_open(&self, account: AccountId, key: &NameKey) -> Result<bool, Refusal> {
+        let found = self.store.accounts().find(key.as_str()).await.map_err(|error| unavailable(&error))?;
+        Ok(found.is_some_and(|found| found.id == account && !found.disabled))
+    }
+
+    /// A family of tokens that was stored and has not expired, of somebody who may log in.
+    pub async fn stored_family(&self, family: FamilyId, now: u64) -> Result<Option<FamilyRecord>, Refusal> {
+        let found = self.store.resumes().find(family.to_bytes()).await;
+        let found = found.map_err(|error| unavailable(&error))?;
+        Ok(found.filter(|found| found.resume.expires_ms > now).and_then(|found| FamilyRecord::recall(&found)))
     }
 
     /// The account of a name, if the password shows that it is the peer's. An unknown name, a wrong password and a
@@ -133,7 +165,7 @@ impl AccountDesk {
             self.throttle.forgive_registration(from);
         }
         if invite_was_good(&made) && !request.invite.is_empty() {
-            self.throttle.forgive_invite(from);
+            self.throttle.forgive_address(from);
         }
         let account = made?;
         tracing::info!(event = "registered", account = %account.id, user = %account.name, role = %account.role, "account made");
@@ -147,7 +179,7 @@ impl AccountDesk {
             (Registration::Open, "") => Ok(None),
             (Registration::Invite, "") => Err(Refusal::new(ErrorCode::InviteInvalid)),
             (_, code) => {
-                self.throttle.try_invite(from, Instant::now()).map_err(throttled)?;
+                self.throttle.try_address(from, Instant::now()).map_err(throttled)?;
                 InviteToken::parse(code).map(Some).ok_or(Refusal::new(ErrorCode::InviteInvalid))
             }
         }

@@ -1,14 +1,14 @@
 //! What a signed-in person asks for, and who answers it.
 
 use chat_proto::{
-    Answer, Broadcast, ChangePassword, ClientPacket, Credential, ErrorCode, FreezeRegistration, Ignore,
-    LOBBY, MAILBOX, Moderate, Pong, Refusal, Remark, RequestId, RoomChat, ServerPacket, Text, Username,
-    Whisper, WhisperReceipt, kind,
+    Answer, Attach, Broadcast, ChangePassword, ClientPacket, Credential, ErrorCode, FreezeRegistration,
+    History, Ignore, LOBBY, MAILBOX, Moderate, Pong, Receipt, Refusal, Remark, RequestId, RoomChat,
+    ServerPacket, Text, Username, Whisper, WhisperReceipt, kind,
 };
 
 use super::{Doorkeeper, Session};
 use crate::{
-    room::{Command, Slot, until},
+    room::{Command, MAILBOX_BIT, Slot, fingerprint, until},
     store::AccountId,
 };
 
@@ -40,6 +40,12 @@ pub enum Slow {
     Ignore(AccountId, Ignore<Username>),
     /// Nobody may register, or everybody again.
     Freeze(FreezeRegistration),
+    /// Lines from before, sent again.
+    Attach(Attach),
+    /// A whisper to somebody who is away.
+    Keep(Whisper<Username, Text>),
+    /// What was said in a conversation.
+    History(History),
 }
 
 impl Session {
@@ -55,23 +61,27 @@ impl Session {
         match packet {
             ClientPacket::Pong(_) => Next::Done,
             ClientPacket::Logout(logout) => Next::LogOut(logout.id),
-            ClientPacket::Register(_) | ClientPacket::Login(_) => {
+            ClientPacket::Register(_) | ClientPacket::Login(_) | ClientPacket::Resume(_) => {
                 Next::NotNow(slot, ErrorCode::AlreadyAuthenticated)
             }
             ClientPacket::ChangePassword(request) => Next::Wait(slot, Slow::ChangePassword(request)),
             ClientPacket::Hello(_) => Next::NotNow(slot, ErrorCode::InvalidState),
-            ClientPacket::Broadcast(Broadcast { id: request, text, .. }) => {
-                Next::Ask(Command::Say { slot, kind: kind::BROADCAST, request, conversation: LOBBY, text })
+            ClientPacket::Attach(request) => Next::Wait(slot, Slow::Attach(request)),
+            ClientPacket::Broadcast(Broadcast { id: request, message_id, text }) => {
+                let (kind, conversation) = (kind::BROADCAST, LOBBY);
+                Next::Ask(Command::Say { slot, kind, request, conversation, message_id, text })
             }
-            ClientPacket::RoomChat(RoomChat { id: request, conversation, text, .. }) => {
-                Next::Ask(Command::Say { slot, kind: kind::ROOM_CHAT, request, conversation, text })
+            ClientPacket::RoomChat(RoomChat { id: request, message_id, conversation, text }) => {
+                let kind = kind::ROOM_CHAT;
+                Next::Ask(Command::Say { slot, kind, request, conversation, message_id, text })
             }
+            ClientPacket::History(request) => Next::Wait(slot, Slow::History(request)),
             ClientPacket::Who(request) if request.conversation == MAILBOX => {
                 slot.refuse(kind::WHO, Some(request.id), Refusal::new(ErrorCode::RoomNotFound));
                 Next::Refused(ErrorCode::RoomNotFound)
             }
             ClientPacket::Who(request) => Next::Ask(Command::Who { slot, request }),
-            ClientPacket::Whisper(whisper) => self.whisper(slot, &whisper, time_ms),
+            ClientPacket::Whisper(whisper) => self.whisper(slot, whisper, doorkeeper, time_ms),
             ClientPacket::Ping(ping) => {
                 slot.answer(&ServerPacket::Pong(Pong { payload: ping.payload }));
                 Next::Done
@@ -83,9 +93,26 @@ impl Session {
         }
     }
 
-    fn whisper(&self, slot: Slot, whisper: &Whisper<Username, Text>, time_ms: u64) -> Next {
-        let outcome = self.hand_over(whisper, time_ms);
-        let answer = Answer { id: whisper.id, outcome: outcome.map(|()| WhisperReceipt { time_ms }) };
+    fn whisper(
+        &self,
+        slot: Slot,
+        whisper: Whisper<Username, Text>,
+        doorkeeper: &Doorkeeper,
+        time_ms: u64,
+    ) -> Next {
+        let outcome = match self.whispered_before(&whisper) {
+            Some(first) => first.map_err(Refusal::new),
+            None => match self.hand_over(&whisper, time_ms) {
+                Err(refusal) if is_away(refusal) && doorkeeper.keeps_whispers() => {
+                    return Next::Wait(slot, Slow::Keep(whisper));
+                }
+                handed => handed.map(|()| WhisperReceipt { time_ms, kept: 0 }),
+            },
+        };
+        if let Ok(receipt) = outcome {
+            self.note_whisper(&whisper, receipt);
+        }
+        let answer = Answer { id: whisper.id, outcome };
         slot.answer(&ServerPacket::WhisperAnswer(answer));
         match outcome.err().and_then(|refusal| refusal.code.error()) {
             Some(code) => Next::Refused(code),
@@ -93,17 +120,50 @@ impl Session {
         }
     }
 
+    /// What a whisper was answered with that was said before by its number.
+    fn whispered_before(
+        &self,
+        whisper: &Whisper<Username, Text>,
+    ) -> Option<Result<WhisperReceipt, ErrorCode>> {
+        let found = self.subscriber().message_ids().find(whisper.message_id, || line_of(whisper))?;
+        Some(found.map(|Receipt { seq, time_ms, .. }| WhisperReceipt { time_ms, kept: u16::from(seq > 0) }))
+    }
+
+    /// A whisper has been handed over, or is kept.
+    pub fn note_whisper(&self, whisper: &Whisper<Username, Text>, receipt: WhisperReceipt) {
+        let WhisperReceipt { time_ms, kept } = receipt;
+        // It has no place in an order; whether it is kept stands there instead.
+        let receipt = Receipt { epoch: 0, seq: kept.into(), time_ms };
+        self.subscriber().message_ids().note(whisper.message_id, || line_of(whisper), receipt);
+    }
+
     fn hand_over(&self, whisper: &Whisper<Username, Text>, time_ms: u64) -> Result<(), Refusal> {
         let muted_until = self.subscriber().muted_until();
         if muted_until > time_ms {
             return Err(until(ErrorCode::Muted, muted_until, time_ms));
         }
-        let recipient = self.registry().find(&whisper.to.key()).map_err(Refusal::new)?;
+        let key = whisper.to.key();
+        let recipient = self.registry().find(&key).map_err(Refusal::new)?;
         if recipient.id() == self.id() {
             return Err(Refusal::new(ErrorCode::SelfTarget));
         }
         let name = self.subscriber().name();
-        let handed = recipient.whisper(self.id(), name, &whisper.text, time_ms);
-        handed.map_err(|_| Refusal::new(ErrorCode::UserOffline))
+        let handed = recipient.whisper((self.id(), name), whisper.message_id, &whisper.text, time_ms);
+        handed.map_err(|_| Refusal::new(ErrorCode::UserOffline))?;
+        if recipient.is_succeeded()
+            && let Ok(successor) = self.registry().find(&key)
+        {
+            // It is in the mailbox, and another connection has to be told so.
+            successor.mark(MAILBOX_BIT);
+        }
+        Ok(())
     }
+}
+
+fn line_of(whisper: &Whisper<Username, Text>) -> u64 {
+    fingerprint(whisper.to.key(), whisper.text.as_str())
+}
+
+fn is_away(refusal: Refusal) -> bool {
+    matches!(refusal.code.error(), Some(ErrorCode::UserOffline | ErrorCode::UserNotFound))
 }

@@ -9,14 +9,14 @@ use std::{
 };
 
 use chat_proto::{
-    ChangePassword, Credential, ErrorCode, Ignore, Login, Refusal, Register, Registered, Role, Username,
-    way_in,
+    ChangePassword, Credential, ErrorCode, Ignore, Login, Refusal, Register, Registered, ResumeToken, Role,
+    Username, feature, way_in,
 };
 
-use super::{AccountDesk, Bans, NameForms, NameRules, Session, SessionRegistry};
+use super::{AccountDesk, Bans, Families, NameForms, NameRules, Session, SessionRegistry, Whose};
 use crate::{
     config::{Bounds, Config, Registration, RoomsConfig, SecondLogin},
-    room::{Command, Control, Inbox, Mailbox, SessionId, Subscriber},
+    room::{Command, Control, Grant, Inbox, Mailbox, SessionId, Subscriber},
     store::AccountId,
 };
 
@@ -29,13 +29,16 @@ pub struct Doorkeeper {
     guests: bool,
     second_login: SecondLogin,
     next_session: AtomicU64,
-    mailbox: Bounds,
+    pub(super) mailbox: Bounds,
     rooms: RoomsConfig,
     /// Nobody may register for now.
     frozen: AtomicBool,
     /// Nobody else may come in.
     draining: AtomicBool,
     bans: Bans,
+    families: Arc<Families>,
+    /// How long a session without a connection is kept, in milliseconds; 0: none is.
+    grace_ms: u32,
 }
 
 /// Somebody who may come in.
@@ -56,6 +59,7 @@ impl Doorkeeper {
         config: &Config,
         guests: bool,
         frozen: bool,
+        families: Arc<Families>,
     ) -> Self {
         Self {
             registry,
@@ -69,6 +73,8 @@ impl Doorkeeper {
             frozen: AtomicBool::new(frozen),
             draining: AtomicBool::new(false),
             bans: Bans::new(),
+            families,
+            grace_ms: u32::try_from(config.resume.grace.as_millis()).unwrap_or(u32::MAX),
         }
     }
 
@@ -85,6 +91,31 @@ impl Doorkeeper {
     /// Who is here.
     pub(super) fn registry(&self) -> &SessionRegistry {
         &self.registry
+    }
+
+    pub(super) fn shared_registry(&self) -> Arc<SessionRegistry> {
+        Arc::clone(&self.registry)
+    }
+
+    /// What brings sessions back.
+    pub(super) fn families(&self) -> &Arc<Families> {
+        &self.families
+    }
+
+    /// Gives no session that begins later a number as low as this.
+    pub fn skip_sessions(&self, last: u64) {
+        self.next_session.fetch_max(last + 1, Ordering::Relaxed);
+    }
+
+    /// Of the optional features that a client asks for, those that it is granted.
+    #[must_use]
+    pub fn grant(&self, features: u64) -> u64 {
+        if self.grace_ms > 0 { features & feature::RESUME } else { 0 }
+    }
+
+    /// What a session is given to come back with.
+    pub(super) fn grant_of(&self, token: ResumeToken) -> Grant {
+        Grant { token, grace_ms: self.grace_ms }
     }
 
     /// Whether nobody may register for now.
@@ -157,11 +188,12 @@ impl Doorkeeper {
         self.accounts.as_ref()
     }
 
-    /// Signs in, and asks the fan-out to let the session into the lobby; its answer is the login's. `now` is in
-    /// milliseconds since 1970 UTC.
+    /// Signs in, and asks the fan-out to let the session into the lobby; its answer is the login's. `features` are those
+    /// that the client was granted, `now` is in milliseconds since 1970 UTC.
     pub async fn log_in(
         &self,
         login: Login<Username, Credential>,
+        features: u64,
         from: IpAddr,
         inbox: &Inbox,
         now: u64,
@@ -180,21 +212,35 @@ impl Doorkeeper {
         let Known { name, forms, role, account } = known;
         let id = SessionId(self.next_session.fetch_add(1, Ordering::Relaxed));
         let mailbox = Mailbox::new(rand::random(), self.mailbox);
-        let subscriber = Arc::new(Subscriber::new(id, name, role, mailbox).coming_from(from, now));
+        let subscriber = Arc::new(Subscriber::new(id, name.clone(), role, mailbox).coming_from(from, now));
         if let (Some(account), Some(accounts)) = (account, &self.accounts) {
             subscriber.ignore(accounts.ignored(account).await?);
         }
         self.claim(&forms, &subscriber).map_err(Refusal::new)?;
-        let session = Session::new(forms, subscriber, Arc::clone(&self.registry), departure, account);
+        let mut session = Session::new(forms, subscriber, Arc::clone(&self.registry), departure, account);
+        let mut grant = None;
+        if features & feature::RESUME != 0 {
+            let (family, token) = self.families.open(Whose { session: id, name, role, account });
+            session = session.resumable_by(family, &token, &self.families);
+            grant = Some(Box::new(self.grant_of(token)));
+        }
+        if let Some(account) = account {
+            self.families.end_account(account, session.family());
+        }
+        self.families.settled().await;
         let slot = session.subscriber().slot().await;
-        inbox.send(Command::Enter { slot, request }).await.map_err(|_| shutting_down())?;
+        inbox.send(Command::Enter { slot, request, grant }).await.map_err(|_| shutting_down())?;
         // Once more: whoever has been banned meanwhile was looked for before they could be found here.
         self.check_bans(&session.forms, from, now)?;
         session.subscriber().mute_until(self.bans.muted_until(&session.forms.key, now));
+        if let Some(account) = account {
+            // What cannot be read now is handed over the next time.
+            let _ = self.hand_over_letters(account, session.subscriber(), now).await;
+        }
         Ok(session)
     }
 
-    fn check_bans(&self, forms: &NameForms, from: IpAddr, now: u64) -> Result<(), Refusal> {
+    pub(super) fn check_bans(&self, forms: &NameForms, from: IpAddr, now: u64) -> Result<(), Refusal> {
         if self.bans.holds_name(&forms.key, now) {
             return Err(Refusal::new(ErrorCode::Banned));
         }
@@ -226,7 +272,7 @@ impl Doorkeeper {
         Ok(Known { forms: NameForms::of(&name), name, role: account.role, account: Some(account.id) })
     }
 
-    fn claim(&self, forms: &NameForms, subscriber: &Arc<Subscriber>) -> Result<(), ErrorCode> {
+    pub(super) fn claim(&self, forms: &NameForms, subscriber: &Arc<Subscriber>) -> Result<(), ErrorCode> {
         if subscriber.role() == Role::Guest || self.second_login == SecondLogin::Refused {
             return self.registry.claim(forms, subscriber);
         }
@@ -264,13 +310,18 @@ impl Doorkeeper {
     /// Sets another password for the account of somebody who is signed in.
     pub async fn change_password(
         &self,
-        subscriber: &Subscriber,
+        session: &Session,
         request: &ChangePassword<Credential>,
         from: IpAddr,
     ) -> Result<(), Refusal> {
         match &self.accounts {
-            Some(accounts) if subscriber.role() != Role::Guest => {
-                accounts.change_password(subscriber.name(), request, from).await
+            Some(accounts) if session.subscriber().role() != Role::Guest => {
+                accounts.change_password(session.subscriber().name(), request, from).await?;
+                // Whoever has a token of another session may know the old one.
+                if let Some(account) = session.account() {
+                    self.families.end_account(account, session.family());
+                }
+                Ok(())
             }
             _ => Err(Refusal::new(ErrorCode::PermissionDenied)),
         }

@@ -1,10 +1,14 @@
 //! What a server knows from before: the rooms that persist, who is shut out, whether registration is frozen.
 
-use chat_proto::{NameKey, Relation, Remark, RoomName, RoomSettings, Username};
+use std::iter::once;
 
+use chat_proto::{LOBBY, NameKey, Relation, Remark, RoomName, RoomSettings, Username};
+
+use super::{Returning, returning};
 use crate::{
+    config::{Durability, Failing, HistoryConfig},
     room::{Charter, Lock, Sanction},
-    store::{ServerSanction, Store, StoreError, StoredRoom},
+    store::{LastEpoch, ServerSanction, Store, StoreError, StoredRoom},
 };
 
 /// A database, and what was in it when the server started.
@@ -19,6 +23,12 @@ pub struct Recalled {
     pub sanctions: Vec<ServerSanction>,
     /// Whether nobody may register for now.
     pub frozen: bool,
+    /// Sessions that were there.
+    pub sessions: Vec<Returning>,
+    /// The highest number that a session has ever had.
+    pub last_session: u64,
+    /// Where each conversation's past has come to, if a history is kept.
+    pub epochs: Option<Vec<LastEpoch>>,
 }
 
 impl Recalled {
@@ -29,7 +39,29 @@ impl Recalled {
         let sanctions = store.sanctions().load(now).await?;
         let frozen = store.switches().registration_frozen().await?;
         let rooms = rooms.into_iter().filter_map(recall).collect();
-        Ok(Self { store, rooms, last_number, sanctions, frozen })
+        let sessions = returning::recall(&store).await?;
+        let last_session = store.history().highest_session().await?;
+        Ok(Self { store, rooms, last_number, sanctions, frozen, sessions, last_session, epochs: None })
+    }
+
+    /// The same, with a history that goes on: from here on a server must be started, or its past ends here.
+    ///
+    /// What was closed goes on; all else begins a new epoch, which is known to the database before anything is said in it.
+    pub async fn with_history(self, config: &HistoryConfig) -> Result<Self, StoreError> {
+        let history = self.store.history();
+        let last = history.open_epochs().await?;
+        let mut epochs = Vec::new();
+        for conversation in once(LOBBY).chain(self.rooms.iter().map(|(conversation, _)| *conversation)) {
+            let last = last.iter().find(|last| last.conversation == conversation && last.head.is_some());
+            // 0 is no epoch: with it clients ask for the beginning.
+            let new = || LastEpoch { conversation, epoch: rand::random::<u64>().max(1), head: Some(0) };
+            epochs.push(last.copied().unwrap_or_else(new));
+        }
+        let begun: Vec<_> = epochs.iter().map(|one| (one.conversation, one.epoch)).collect();
+        // Where lines are let through that could not be stored, it is not known that nothing is missing.
+        let lossless = config.durability == Durability::Full && config.failing == Failing::Refuse;
+        history.begin_epochs(&begun, lossless).await?;
+        Ok(Self { epochs: Some(epochs), ..self })
     }
 }
 

@@ -57,23 +57,37 @@ impl SessionRegistry {
         self.sessions.insert(forms.key.clone(), Arc::clone(session))
     }
 
+    /// Has another connection go on with a session, and returns the one it had; `None` if the session has ended.
+    pub fn succeed(&self, key: &NameKey, new: &Arc<Subscriber>) -> Option<Arc<Subscriber>> {
+        let mut holder = self.sessions.get_mut(key).filter(|holder| holder.id() == new.id())?;
+        let before = std::mem::replace(&mut *holder, Arc::clone(new));
+        // While nobody else can look: what ends from here on is a connection, and not the session.
+        before.succeed();
+        Some(before)
+    }
+
     /// Whether somebody here has the name, or one that looks like it.
     #[must_use]
     pub fn is_taken(&self, forms: &NameForms) -> bool {
         self.looks.contains_key(&forms.skeleton) || self.sessions.contains_key(&forms.key)
     }
 
-    /// Gives the name back, if it is still this session's.
-    pub fn release(&self, forms: &NameForms, session: SessionId) {
+    /// Gives the name back, if it is still this session's, by this connection. Returns whether it was.
+    pub fn release(&self, forms: &NameForms, session: &Arc<Subscriber>) -> bool {
         let NameForms { key, skeleton } = forms;
-        if self.sessions.remove_if(key, |_, holder| holder.id() == session).is_some() {
+        let released = self.sessions.remove_if(key, |_, holder| Arc::ptr_eq(holder, session)).is_some();
+        if session.is_succeeded() {
+            return released;
+        }
+        if released {
             let mut offline = self.offline.lock();
             offline.put(key.clone(), ());
             if offline.len() > OFFLINE_NAMES_MAX.get() {
                 offline.pop_lru();
             }
         }
-        self.looks.remove_if(skeleton, |_, holder| *holder == session);
+        self.looks.remove_if(skeleton, |_, holder| *holder == session.id());
+        released
     }
 
     /// The session of a name; else whether the name is [offline](ErrorCode::UserOffline) or

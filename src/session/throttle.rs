@@ -67,13 +67,13 @@ impl Throttle {
         self.names.put_back(&(key.clone(), from));
     }
 
-    /// Begins an attempt to use an invitation, which counts as one to log in.
-    pub fn try_invite(&self, from: IpAddr, now: Instant) -> Result<(), Duration> {
+    /// Begins an attempt to come in without a name, by an invitation or a token: it counts as one to log in.
+    pub fn try_address(&self, from: IpAddr, now: Instant) -> Result<(), Duration> {
         self.addresses.take(&network(from), now)
     }
 
-    /// The invitation was good.
-    pub fn forgive_invite(&self, from: IpAddr) {
+    /// It was good.
+    pub fn forgive_address(&self, from: IpAddr) {
         self.addresses.put_back(&network(from));
     }
 
@@ -177,7 +177,7 @@ mod tests {
         }
         let from = ip("2001:db8::ffff");
         assert_eq!(throttle.try_name(&key("n21"), from, now), Err(Duration::from_secs(3)));
-        assert_eq!(throttle.try_invite(from, now), Err(Duration::from_secs(3)));
+        assert_eq!(throttle.try_address(from, now), Err(Duration::from_secs(3)));
         assert_eq!(throttle.try_name(&key("n21"), ip("2001:db8:0:1::1"), now), Ok(()));
     }
 

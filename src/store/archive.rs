@@ -14,7 +14,7 @@ use super::{
     Store, StoreError,
     archive_tables::{Kind, TABLES, Table},
     database::{Question, Transaction},
-    pages::Pages,
+    pages::{Pages, Second},
     schema::STEPS,
     transfer::next_line,
 };
@@ -65,13 +65,14 @@ pub enum ArchiveError {
 impl Store {
     /// Writes all that the database holds, as it is at one moment: hashes and digests of passwords included, so that
     /// whoever reads it can try passwords on them. Returns how many rows. Numbers of accounts, of invites and of the
-    /// audit log's entries are not in it: each database has its own.
+    /// audit log's entries are not in it: each database has its own. Nor is who may resume which session, and what was
+    /// whispered to them: after a move everybody logs in anew.
     pub async fn export(&self, out: &mut (impl Write + Send)) -> Result<u64, ArchiveError> {
         let mut count = 0;
         write_line(out, &Line::Schema(known()))?;
         let mut snapshot = self.database.snapshot().await?;
         for table in TABLES {
-            let mut pages = Pages::of(table.read);
+            let mut pages = Pages::by(table.read, table.first());
             while let Some(page) = pages.next(&mut snapshot).await? {
                 for row in &page {
                     write_line(out, &Line::Row { table: table.name.into(), values: table.values(row)? })?;
@@ -90,7 +91,7 @@ impl Store {
     pub async fn import(&self, lines: &mut (impl BufRead + Send)) -> Result<u64, ArchiveError> {
         let mut transaction = self.database.begin().await?;
         for table in TABLES {
-            let first = query(table.read).bind(-1_i64).bind("").bind(1_i64);
+            let first = table.first().bind(query(table.read).bind(-1_i64)).bind(1_i64);
             if !transaction.rows(first).await?.is_empty() {
                 transaction.rollback().await?;
                 return Err(ArchiveError::NotEmpty(table.name));
@@ -140,6 +141,11 @@ async fn import(
 }
 
 impl Table {
+    /// Before all that the second column has.
+    fn first(&self) -> Second {
+        if self.by_numbers { Second::Number(-1) } else { Second::Text(String::new()) }
+    }
+
     fn values(&self, row: &AnyRow) -> Result<Map<String, Value>, StoreError> {
         let columns = self.columns.iter().enumerate();
         columns.map(|(at, (name, kind))| Ok(((*name).into(), kind.value(row, at + 2)?))).collect()

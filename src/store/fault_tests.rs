@@ -14,8 +14,9 @@ use sqlx::{
 };
 
 use super::{
-    ACQUIRE_TIMEOUT, AuditEntry, NameForms, NewAccount, NewRoom, OPERATOR, PAGE_ENTRIES_MAX, PasswordHash,
-    Place, Role, Room, RoomSettings, Store, StoreError,
+    ACQUIRE_TIMEOUT, AuditEntry, Batch, Cursor, Letter, LetterLimits, NameForms, NewAccount, NewLine,
+    NewRoom, OPERATOR, PAGE_ENTRIES_MAX, PageLimit, PasswordHash, Person, Place, Role, Room, RoomSettings,
+    Store, StoreError, StoredResume, Told,
 };
 
 /// A database in a folder of its own, gone with the test.
@@ -150,6 +151,128 @@ async fn on_a_full_disk_a_room_and_its_entry_are_both_refused() {
     }
     fresh.place.check().await.expect("whole");
     store.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn on_a_full_disk_a_batch_is_refused_whole_and_can_be_written_when_there_is_room() {
+    let fresh = fresh_with_epoch().await;
+    let store = fresh.open().await;
+    let mut seq = 1;
+    for _ in 0..3 {
+        store.history().database.tell_writer("PRAGMA max_page_count = 1").await;
+        let error = loop {
+            match store.history().write(&[batch(seq)]).await {
+                Ok(stored) => assert_eq!(stored, BATCH_LINES),
+                Err(error) => break error,
+            }
+            seq += BATCH_LINES;
+        };
+        assert!(matches!(error, StoreError::Full(_)), "{error}");
+        assert_eq!(lines(&store).await, seq - 1, "reading goes on, and of the last batch there is nothing");
+        assert_eq!(store.history().write(&[batch(seq)]).await.expect("room"), BATCH_LINES);
+        seq += BATCH_LINES;
+    }
+    assert_eq!(lines(&store).await, seq - 1);
+    fresh.place.check().await.expect("whole");
+    store.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn on_a_full_disk_no_token_and_no_whisper_is_half_stored() {
+    let fresh = Fresh::new();
+    let store = fresh.open().await;
+    register(&store, "kim").await.expect("room");
+    let kim = store.accounts().find("kim").await.expect("an answer").expect("made").id;
+    let limits = LetterLimits { letters: 999, bytes: 1 << 30, of_one_sender: 999, age_ms: 1 };
+    for round in 0..3 {
+        store.history().database.tell_writer("PRAGMA max_page_count = 1").await;
+        let mut put = 0;
+        let error = loop {
+            let first = round * 1_000 + 2 * put;
+            match store.resumes().put(&[resume(first), resume(first + 1)]).await {
+                Ok(_) => put += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, StoreError::Full(_)), "{error}");
+        let here = store.resumes().load_here().await.expect("loaded").len() as u64;
+        assert_eq!(here, 2 * put, "each with the other");
+        store.history().database.tell_writer("PRAGMA max_page_count = 1").await;
+        let mut kept = 0;
+        let error = loop {
+            match store.whispers().keep(kim, &letter(), &limits).await {
+                Ok(_) => kept += 1,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, StoreError::Full(_)), "{error}");
+        assert_eq!(store.whispers().take(kim, 0).await.expect("taken").len(), kept);
+        store.resumes().expire(u64::MAX).await.expect("room");
+    }
+    fresh.place.check().await.expect("whole");
+    store.close().await.expect("closed");
+}
+
+/// Lines of a batch: two statements.
+const BATCH_LINES: u64 = 110;
+
+/// A database that has the epoch of [`batch`].
+async fn fresh_with_epoch() -> Fresh {
+    let fresh = Fresh::new();
+    let store = fresh.open().await;
+    let epoch = Batch { conversation: 1, epoch: 77, ..Batch::default() };
+    assert_eq!(store.history().write(&[epoch]).await.expect("room"), 0);
+    store.close().await.expect("closed");
+    fresh
+}
+
+fn batch(first: u64) -> Batch {
+    let line = |seq| NewLine {
+        seq,
+        time_ms: 0,
+        session: Some(7),
+        account: None,
+        sender: "kim".into(),
+        message_id: Some(seq),
+        text: "x".repeat(100),
+    };
+    let lines = (first..first + BATCH_LINES).map(line).collect();
+    Batch { conversation: 1, epoch: 77, lines, ..Batch::default() }
+}
+
+/// The number of the last, where none is missing.
+async fn lines(store: &Store) -> u64 {
+    let mut cursor = Cursor { conversation: 1, epoch: 77, seq: 0 };
+    loop {
+        let limit = PageLimit { lines: 1_000, bytes: usize::MAX };
+        let page = store.history().after(cursor, limit).await.expect("a page");
+        for told in page.told {
+            let Told::Line(line) = told else { panic!("{told:?}") };
+            assert_eq!(line.seq, cursor.seq + 1);
+            cursor.seq = line.seq;
+        }
+        if !page.more {
+            return cursor.seq;
+        }
+    }
+}
+
+fn resume(session: u64) -> StoredResume {
+    StoredResume {
+        family: session.to_be_bytes(),
+        session,
+        account: None,
+        person: Person { key: "lee".into(), shown: "x".repeat(300) },
+        token_hash: [1; 32],
+        previous_hash: None,
+        issued_ms: 0,
+        expires_ms: 1,
+        here: true,
+    }
+}
+
+fn letter() -> Letter {
+    Letter { sender: "lee".into(), session: 7, message_id: None, time_ms: 1, text: "x".repeat(500) }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What outlives the process: accounts, rooms, sanctions and what was done about them, in SQLite or PostgreSQL.
+//! What outlives the process: accounts, rooms, sanctions, what was said, who may come back, in SQLite or PostgreSQL.
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -24,17 +24,29 @@ mod archive_tables;
 mod audit;
 mod clock;
 mod database;
+mod epochs;
+mod erase;
 mod error;
 #[cfg(test)]
 mod fault_tests;
+mod history;
+mod history_pages;
 mod ignores;
 mod invites;
 mod last_logins;
+mod letter;
+mod line;
+mod mailboxes;
+mod many_rows;
 mod names;
 mod number;
+mod page;
 mod pages;
 mod place;
 mod postgres;
+mod resume;
+mod resumes;
+mod retention;
 mod role;
 mod room;
 mod rooms;
@@ -42,12 +54,14 @@ mod rooms_load;
 mod sanction;
 mod sanctions;
 mod schema;
+mod session_numbers;
 mod sqlite;
 mod store;
 mod switches;
 mod time;
 mod token;
 mod transfer;
+mod whispers;
 
 pub use account::{Account, AccountId, NameForms, NewAccount, PasswordHash};
 pub use accounts::{Accounts, PAGE_ACCOUNTS_MAX};
@@ -56,11 +70,21 @@ pub use archive::{ARCHIVE_LINE_BYTES_MAX, ArchiveError};
 pub use audit::{Audit, AuditEntry, AuditId, AuditRecord, OPERATOR, PAGE_ENTRIES_MAX};
 pub use chat_proto::Role;
 pub use database::{ACQUIRE_TIMEOUT, ANSWER_TIMEOUT};
+pub use epochs::{EpochEnd, LastEpoch};
+pub use erase::Erased;
 pub use error::{Cause, StoreError};
+pub use history::{History, PAGE_CONVERSATIONS_MAX};
 pub use ignores::{IGNORES_READ_MAX, Ignores};
 pub use invites::{INVITES_MAX, Invite, InviteId, Invites, NewInvite};
+pub use letter::{Keeping, Letter, LetterLimits};
+pub use line::{Batch, Cursor, Line, LinePage, NewLine, PageLimit, SentLine, Told, ToldPage};
+pub use mailboxes::StoredMailbox;
 pub use names::{MISFITS_MAX, Misfit};
+pub use page::PAGE_LINES_MAX;
 pub use place::{DATABASE_FILE, Place};
+pub use resume::{FAMILY_BYTES, Owner, Resumable, StoredResume, TOKEN_HASH_BYTES};
+pub use resumes::Resumes;
+pub use retention::EPOCHS_KEPT_MAX;
 pub use room::{NewRoom, PasswordDigest, Room, RoomChange, RoomRole, RoomSanction, RoomSettings, StoredRoom};
 pub use rooms::Rooms;
 pub use sanction::{FOR_GOOD, Person, Sanction};
@@ -70,3 +94,4 @@ pub use store::Store;
 pub use switches::Switches;
 pub use token::InviteToken;
 pub use transfer::{IMPORT_LINE_BYTES_MAX, Imported, REFUSED_LINES_MAX, Refusal, TransferError};
+pub use whispers::Whispers;

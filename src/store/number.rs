@@ -20,6 +20,22 @@ pub(super) fn maybe_in_column<T: TryFrom<i64>>(row: &AnyRow, column: &str) -> Re
     row.try_get::<Option<i64>, _>(column)?.map(|number| from_stored(number, column)).transpose()
 }
 
+/// One that may be any 64 bits, as an epoch or a message id is: as the signed number that has the same bits. It says
+/// nothing of their order.
+pub(super) fn stored_bits(number: u64) -> i64 {
+    number.cast_signed()
+}
+
+/// What [`stored_bits`] made.
+pub(super) fn bits_in_column(row: &AnyRow, column: &str) -> Result<u64, StoreError> {
+    Ok(row.try_get::<i64, _>(column)?.cast_unsigned())
+}
+
+/// As [`bits_in_column`], where there may be none.
+pub(super) fn maybe_bits_in_column(row: &AnyRow, column: &str) -> Result<Option<u64>, StoreError> {
+    Ok(row.try_get::<Option<i64>, _>(column)?.map(i64::cast_unsigned))
+}
+
 fn from_stored<T: TryFrom<i64>>(number: i64, column: &str) -> Result<T, StoreError> {
     T::try_from(number).map_err(|_| StoreError::Corrupt(format!("{column} is {number}").into()))
 }

@@ -20,6 +20,10 @@ pub const STEPS: &[Step] = &[
         sqlite: include_str!("schema/sqlite/0002_rooms_and_moderation.sql"),
         postgres: include_str!("schema/postgres/0002_rooms_and_moderation.sql"),
     },
+    Step {
+        sqlite: include_str!("schema/sqlite/0003_resume_and_history.sql"),
+        postgres: include_str!("schema/postgres/0003_resume_and_history.sql"),
+    },
 ];
 
 /// Whoever migrates a PostgreSQL database holds this lock of it: "chat" in ASCII.

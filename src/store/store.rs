@@ -5,7 +5,8 @@ use std::{path::Path, sync::Arc};
 use sqlx::{AnyConnection, ConnectOptions as _, Connection as _};
 
 use super::{
-    Accounts, Audit, Ignores, Invites, Migrated, Place, Rooms, Sanctions, Schema, StoreError, Switches,
+    Accounts, Audit, History, Ignores, Invites, Migrated, Place, Resumes, Rooms, Sanctions, Schema,
+    StoreError, Switches, Whispers,
     clock::ClockStop,
     database::Database,
     last_logins::LastLogins,
@@ -25,6 +26,9 @@ pub struct Store {
     ignores: Ignores,
     audit: Audit,
     switches: Switches,
+    history: History,
+    resumes: Resumes,
+    whispers: Whispers,
     migrated: Migrated,
 }
 
@@ -61,6 +65,9 @@ impl Store {
             ignores: Ignores { database: shared() },
             audit: Audit { database: shared() },
             switches: Switches { database: shared() },
+            history: History { database: shared() },
+            resumes: Resumes { database: shared() },
+            whispers: Whispers { database: shared() },
             database,
             migrated,
         })
@@ -106,6 +113,24 @@ impl Store {
     #[must_use]
     pub fn switches(&self) -> &Switches {
         &self.switches
+    }
+
+    /// What was said.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Who may come back to which session.
+    #[must_use]
+    pub fn resumes(&self) -> &Resumes {
+        &self.resumes
+    }
+
+    /// Whispers that wait.
+    #[must_use]
+    pub fn whispers(&self) -> &Whispers {
+        &self.whispers
     }
 
     /// What opening did to the database.

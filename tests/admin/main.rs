@@ -1,11 +1,13 @@
 //! The operator's commands, as child processes in folders of their own.
 
 mod acts;
+mod coming_back;
 mod ctl;
 mod databases;
 mod first_start;
 #[cfg(unix)]
 mod folders;
+mod history;
 mod invites;
 mod moving;
 mod users;

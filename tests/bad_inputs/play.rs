@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_proto::{ClientPacket, ErrorCode, ServerPacket, kind};
+use chat_proto::{ClientPacket, ErrorCode, ServerPacket, feature, kind};
 use rand::{RngExt, rngs::StdRng};
 use tokio::{
     task::yield_now,
@@ -275,13 +275,20 @@ impl Told {
         }
         let code = match packet {
             ServerPacket::HelloAnswer(answer) => {
-                if (answer.version_min, answer.version_max, answer.features) != (1, 1, 0) {
+                if !matches!(
+                    (answer.version_min, answer.version_max, answer.features),
+                    (1, 1, 0 | feature::RESUME)
+                ) {
                     return Err(format!("a wrong answer to a hello: {answer:?}"));
                 }
                 answer.code.0
             }
             ServerPacket::RegisterAnswer(answer) => answered(answer.outcome.err())?,
-            ServerPacket::LoginAnswer(answer) => answered(answer.outcome.err())?,
+            ServerPacket::LoginAnswer(answer) | ServerPacket::ResumeAnswer(answer) => {
+                answered(answer.outcome.err())?
+            }
+            ServerPacket::AttachAnswer(answer) => answered(answer.outcome.err())?,
+            ServerPacket::HistoryAnswer(answer) => answered(answer.outcome.err())?,
             ServerPacket::ChangePasswordAnswer(answer)
             | ServerPacket::LogoutAnswer(answer)
             | ServerPacket::SetPresenceAnswer(answer)

@@ -21,6 +21,7 @@ pub struct Table {
     pub authentication: Vec<Row>,
     pub rooms: Vec<Row>,
     pub floods: Vec<Row>,
+    pub resume: Vec<Row>,
 }
 
 /// One row: what is sent, in which state, and what comes of it.
@@ -303,7 +304,7 @@ impl Table {
         toml::from_str(include_str!("../bad_inputs.toml")).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    pub fn sections(&self) -> [&[Row]; 8] {
+    pub fn sections(&self) -> [&[Row]; 9] {
         [
             &self.framing,
             &self.bodies_and_types,
@@ -313,6 +314,7 @@ impl Table {
             &self.authentication,
             &self.rooms,
             &self.floods,
+            &self.resume,
         ]
     }
 

@@ -69,18 +69,24 @@ impl Peer {
     }
 
     pub fn greet_by(&mut self, ways_in: u16, limits: Limits) {
+        self.greet_granting(0, ways_in, limits);
+    }
+
+    /// Grants these features; returns those that were asked for.
+    pub fn greet_granting(&mut self, features: u64, ways_in: u16, limits: Limits) -> u64 {
         let Some(ClientPacket::Hello(hello)) = self.recv() else { panic!("a Hello is first") };
         self.send(&ServerPacket::HelloAnswer(HelloAnswer {
             id: hello.id,
             code: Code::OK,
             version_min: 1,
             version_max: 1,
-            features: 0,
+            features,
             durability: 0,
             ways_in,
             time_ms: 0,
             limits,
         }));
+        hello.features
     }
 
     /// Greets and takes the login; returns the name.
@@ -193,6 +199,17 @@ pub fn serve_asking(
         script(&mut peer);
     })
 }
+
+/// Plays each script on a connection of its own, one after the other.
+pub fn serve_each(scripts: Vec<Script>) -> (SocketAddr, JoinHandle<()>) {
+    listen(|listener| {
+        for script in scripts {
+            script(&mut accept(listener));
+        }
+    })
+}
+
+pub type Script = Box<dyn FnOnce(&mut Peer) + Send>;
 
 fn listen(serve: impl FnOnce(&TcpListener) + Send + 'static) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

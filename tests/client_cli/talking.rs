@@ -10,7 +10,7 @@ use super::fake::{LIMITS, Peer, broadcast, run};
 
 fn answer_whisper(peer: &mut Peer) -> (String, String) {
     let Some(ClientPacket::Whisper(whisper)) = peer.recv() else { panic!("a whisper") };
-    let outcome = Ok(WhisperReceipt { time_ms: 0 });
+    let outcome = Ok(WhisperReceipt { time_ms: 0, kept: 0 });
     peer.send(&ServerPacket::WhisperAnswer(Answer { id: whisper.id, outcome }));
     (whisper.to.as_str().to_owned(), whisper.text.as_str().to_owned())
 }

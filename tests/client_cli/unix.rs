@@ -200,7 +200,7 @@ fn a_server_that_ends_puts_the_terminal_right_in_the_middle_of_a_line() {
         peer.send(&broadcast("lee", "last"));
         peer.send(&goodbye(ErrorCode::ShuttingDown, ""));
     });
-    let mut terminal = Terminal::start(address, &[("NO_COLOR", "1")]);
+    let mut terminal = Terminal::start_with(address, "--reconnect=0", &[("NO_COLOR", "1")]);
     terminal.wait_for("> ");
     terminal.type_keys("half a li");
     terminal.wait_for("half a li");

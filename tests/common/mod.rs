@@ -87,6 +87,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         self.socket.write_all(&out).await.expect("the server reads");
     }
 
+    pub async fn send_bytes(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).await.expect("the server reads");
+    }
+
     /// The next packet; `None` when the server has closed.
     pub async fn receive(&mut self) -> Option<ServerPacket> {
         loop {

@@ -11,7 +11,7 @@ use iocp_chat::{
     config::{Bounds, RoomsConfig},
     metrics::Metrics,
     net::Outbound,
-    room::{Command, FanOut, Inbox, Log, Mailbox, SLOTS_MAX, SessionId, Subscriber},
+    room::{Command, FanOut, Find, Inbox, Log, Mailbox, SLOTS_MAX, SessionId, Subscriber},
 };
 use tokio::{
     sync::mpsc,
@@ -39,16 +39,25 @@ pub struct Guest {
 impl Lobby {
     /// A lobby that tells nobody of people coming and leaving.
     pub fn open(bounds: Bounds) -> Self {
+        Self::open_finding(bounds, Box::new(|_| Err(ErrorCode::UserNotFound)))
+    }
+
+    /// As [`open`](Self::open), where an act finds whom it is about by this.
+    pub fn open_finding(bounds: Bounds, find: Find) -> Self {
         let (inbox, commands) = mpsc::channel(INBOX);
         let metrics = Arc::new(Metrics::new());
         // Rooms keep what the lobby keeps.
         let rooms = RoomsConfig { log: bounds, ..RoomsConfig::default() };
-        let fan_out = FanOut::new(0, Log::new(LOBBY, 1, bounds), rooms, || 7, Arc::clone(&metrics));
+        let mut fan_out = FanOut::new(0, Log::new(LOBBY, 1, bounds), rooms, || 7, Arc::clone(&metrics));
+        fan_out.set_find(find);
         Self { inbox, task: tokio::spawn(fan_out.run(commands)), metrics }
     }
 
     pub async fn enter(&self, number: u64) -> Guest {
-        let mut guest = Guest::new(number);
+        self.let_in(Guest::new(number)).await
+    }
+
+    pub async fn let_in(&self, mut guest: Guest) -> Guest {
         guest.ask_in(&self.inbox).await;
         while guest.packets.is_empty() {
             guest.take_next().await;
@@ -79,14 +88,17 @@ impl Guest {
     pub fn new(number: u64) -> Self {
         let name = Username::parse(&format!("guest{number}")).expect("a valid name");
         let mailbox = Mailbox::new(1, Bounds { lines: 1, bytes: 1 });
-        let subscriber = Arc::new(Subscriber::new(SessionId(number), name, chat_proto::Role::Guest, mailbox));
+        Self::of(Arc::new(Subscriber::new(SessionId(number), name, chat_proto::Role::Guest, mailbox)))
+    }
+
+    pub fn of(subscriber: Arc<Subscriber>) -> Self {
         let outbound = Outbound::new(Arc::clone(&subscriber));
         Self { subscriber, outbound, codec: PacketCodec::new(SERVER_PACKET_BYTES_MAX), packets: Vec::new() }
     }
 
     pub async fn ask_in(&self, inbox: &Inbox) {
         let slot = self.subscriber.slot().await;
-        inbox.send(Command::Enter { slot, request: NonZeroU32::MIN }).await.expect("a fan-out");
+        inbox.send(Command::Enter { slot, request: NonZeroU32::MIN, grant: None }).await.expect("a fan-out");
     }
 
     pub async fn say(&self, inbox: &Inbox, text: &Text) {
@@ -190,8 +202,14 @@ impl Guest {
 pub async fn say(subscriber: &Arc<Subscriber>, inbox: &Inbox, text: &Text) {
     let slot = subscriber.slot().await;
     let text = text.clone();
-    let line =
-        Command::Say { slot, kind: kind::BROADCAST, request: NonZeroU32::MIN, conversation: LOBBY, text };
+    let line = Command::Say {
+        slot,
+        kind: kind::BROADCAST,
+        request: NonZeroU32::MIN,
+        conversation: LOBBY,
+        message_id: 0,
+        text,
+    };
     inbox.send(line).await.expect("a fan-out");
 }
 

@@ -5,3 +5,4 @@ mod lobby;
 mod pacing;
 mod rooms;
 mod stopping;
+mod succession;

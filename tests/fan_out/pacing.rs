@@ -164,7 +164,7 @@ async fn a_reader_that_leaves_holds_the_room_up_no_longer_than_its_patience() {
     let before = Instant::now();
     let floods = floods(&lobby, 100).await;
     let reason = chat_proto::LeaveReason::Lost;
-    let depart = Command::Depart { session: stalled.subscriber.id(), reason };
+    let depart = Command::Depart { session: Arc::clone(&stalled.subscriber), reason };
     drop(stalled);
     lobby.inbox.send(depart).await.expect("a fan-out");
     for flood in floods {

@@ -14,17 +14,17 @@ use tokio::time::Instant;
 use super::lobby::{Guest, Lobby, text};
 
 const REQUEST: NonZeroU32 = NonZeroU32::MIN;
-const ROOM: u64 = LOBBY + 1;
+pub const ROOM: u64 = LOBBY + 1;
 /// Lines after which a room of this size waits for who has read none of them.
 const LINES: usize = 9;
 const BOUNDS: Bounds = Bounds { lines: 16, bytes: 1 << 20 };
 
-async fn ask(guest: &Guest, inbox: &Inbox, request: RoomRequest) {
+pub async fn ask(guest: &Guest, inbox: &Inbox, request: RoomRequest) {
     let slot = guest.subscriber.slot().await;
     inbox.send(Command::Room(Box::new(RoomCommand { slot, request }))).await.expect("a fan-out");
 }
 
-async fn make(guest: &Guest, inbox: &Inbox) {
+pub async fn make(guest: &Guest, inbox: &Inbox) {
     let name = RoomName::parse("dev").expect("a name");
     let settings = RoomSettings { capacity: 9, flags: 0, slow_s: 0 };
     let (password, topic) = (RoomPassword::default(), Remark::default());
@@ -32,7 +32,7 @@ async fn make(guest: &Guest, inbox: &Inbox) {
     ask(guest, inbox, RoomRequest::Create { request, look: "dev".into(), lock: None }).await;
 }
 
-async fn join(guest: &Guest, inbox: &Inbox) {
+pub async fn join(guest: &Guest, inbox: &Inbox) {
     let name = RoomName::parse("dev").expect("a name");
     ask(guest, inbox, RoomRequest::Join(JoinRoom { id: REQUEST, name, password: RoomPassword::default() }))
         .await;
@@ -41,7 +41,7 @@ async fn join(guest: &Guest, inbox: &Inbox) {
 async fn say_in(conversation: u64, guest: &Guest, inbox: &Inbox) {
     let slot = guest.subscriber.slot().await;
     let kind = if conversation == LOBBY { kind::BROADCAST } else { kind::ROOM_CHAT };
-    let line = Command::Say { slot, kind, request: REQUEST, conversation, text: text(4) };
+    let line = Command::Say { slot, kind, request: REQUEST, conversation, message_id: 0, text: text(4) };
     inbox.send(line).await.expect("a fan-out");
 }
 

@@ -268,7 +268,7 @@ impl World {
         let person = self.people.swap_remove(index);
         person.subscriber.mailbox().close();
         let name = person.subscriber.name();
-        assert!(person.subscriber.whisper(SessionId(0), name, &self.text(), self.time_ms).is_err());
+        assert!(person.subscriber.whisper((SessionId(0), name), 0, &self.text(), self.time_ms).is_err());
         self.told.lines += person.lines;
         self.told.missed += person.missed;
     }
@@ -278,7 +278,7 @@ impl World {
         for _ in 0..self.rng.random_range(1..6) {
             let text = self.text();
             let person = &self.people[index];
-            let said = self.hub.say(room, person.id, &text, self.time_ms);
+            let said = self.hub.say(room, person.id, (&text, 0), self.time_ms);
             if let Err(code) = self.is_member(room, person.id) {
                 assert_eq!(said, Err(code));
                 return;
@@ -299,7 +299,7 @@ impl World {
             let text = self.text();
             let (id, name) = (self.people[from].id, self.people[from].subscriber.name().clone());
             let recipient = &mut self.people[to];
-            recipient.subscriber.whisper(id, &name, &text, self.time_ms).expect("an open mailbox");
+            recipient.subscriber.whisper((id, &name), 0, &text, self.time_ms).expect("an open mailbox");
             let (sender, text) = (name.to_string(), text.as_str().to_owned());
             let line = |head| ServerPacket::WhisperLine(Line { head, sender, text });
             recipient.mailbox.say(self.time_ms, Some(id), line);

@@ -34,7 +34,7 @@ fn small(scenario: Scenario, server: SocketAddr) -> Plan {
 #[test]
 fn every_scenario_finds_our_server_right() {
     for (name, scenario) in Scenario::ALL {
-        if matches!(scenario, Scenario::Stalled | Scenario::Rooms | Scenario::Crowded) {
+        if matches!(scenario, Scenario::Stalled | Scenario::Rooms | Scenario::Crowded | Scenario::Reconnect) {
             continue;
         }
         let server = ServerProcess::start(&["--set", "rates.chat.per_second=0"]);

@@ -283,7 +283,7 @@ impl House {
         let (Some(id), name) = (self.anyone(), self.name()) else { return };
         self.line += 1;
         let number = self.rooms.get(name).map_or(99, |room| room.number);
-        let said = self.directory.say(number, &self.people[&id].subscriber, &text(self.line), self.now);
+        let said = self.directory.say(number, &self.people[&id].subscriber, (&text(self.line), 0), self.now);
         let said = said.map(drop).map_err(|refusal| refusal.code.error().expect("known"));
         let moderates = self.role(id) >= Role::Moderator;
         let expected = match self.rooms.get(name) {

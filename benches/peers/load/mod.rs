@@ -46,7 +46,8 @@ pub fn run<D: Dialect>(plan: &Plan, at_once: usize) -> Result<Report, Error> {
         Scenario::Idle => measure(&server, &mut swarm, deliveries_and_times, |_| Ok(()))?,
         _ => talk(plan, &mut swarm, &server)?,
     };
-    let found = Found { time_s, before, logged_in, log_ins, measured, stalled: None, pairs: None };
+    let found =
+        Found { time_s, before, logged_in, log_ins, measured, stalled: None, pairs: None, back: None };
     Ok(found.report(plan, &server, &mut swarm.tally))
 }
 
@@ -55,6 +56,9 @@ fn check<D: Dialect>(plan: &Plan) -> Result<(), String> {
     plan.check()?;
     if plan.scenario == Scenario::Stalled {
         return Err("stalled is for chat-client bench: other servers do not say what was missed".into());
+    }
+    if plan.scenario == Scenario::Reconnect {
+        return Err("reconnect is for chat-client bench: other servers have no sessions that go on".into());
     }
     if matches!(plan.scenario, Scenario::Rooms | Scenario::Crowded) {
         return Err("rooms and crowded are for chat-client bench: here there is one room".into());

@@ -4,14 +4,17 @@ use chat_proto::{
     Answer, Broadcast, ChangePassword, ClientPacket, Code, Credential, ErrorCode, ErrorNotice, Goodbye,
     Hello, HelloAnswer, Joined, Left, Limits, Line, LineHead, List, Login, Logout, Missed, Ping, PingPayload,
     Pong, Presence, Receipt, Refusal, Register, Registered, RequestId, ServerPacket, SystemText, Text,
-    Username, Welcome, Whisper, WhisperReceipt, Who, WhoEntry, WhoPage, limits,
+    Username, Whisper, WhisperReceipt, Who, WhoEntry, WhoPage, limits,
 };
 use proptest::{
-    array, collection, option,
+    array, collection,
     prelude::{Just, Strategy, any, prop_oneof},
 };
 
-use crate::rooms::{client_packet_of_rooms, server_packet_of_rooms};
+use crate::{
+    resume::{client_packet_of_resume, server_packet_of_resume, welcome},
+    rooms::{client_packet_of_rooms, server_packet_of_rooms},
+};
 
 /// Numbers around the edges of the varint's forms, and any.
 pub fn wide() -> impl Strategy<Value = u64> {
@@ -92,7 +95,12 @@ pub fn client_packet() -> impl Strategy<Value = ClientPacket> {
         payload().prop_map(|payload| ClientPacket::Ping(Ping { payload })),
         payload().prop_map(|payload| ClientPacket::Pong(Pong { payload })),
     ];
-    prop_oneof![10 => session, 14 => client_packet_of_rooms()]
+    // Boxed, because all of it in one value is more than a test's stack holds.
+    prop_oneof![
+        10 => session.boxed(),
+        14 => client_packet_of_rooms().boxed(),
+        3 => client_packet_of_resume().boxed(),
+    ]
 }
 
 pub fn answer<T: std::fmt::Debug>(value: impl Strategy<Value = T>) -> impl Strategy<Value = Answer<T>> {
@@ -120,7 +128,7 @@ pub fn receipt() -> impl Strategy<Value = Receipt> {
 }
 
 fn limits_of_a_server() -> impl Strategy<Value = Limits> {
-    (array::uniform23(any::<u16>()), array::uniform11(any::<u32>())).prop_map(|(small, large)| Limits {
+    (array::uniform24(any::<u16>()), array::uniform12(any::<u32>())).prop_map(|(small, large)| Limits {
         guest_packet_bytes: small[0],
         client_packet_bytes: small[1],
         server_packet_bytes: small[2],
@@ -155,6 +163,8 @@ fn limits_of_a_server() -> impl Strategy<Value = Limits> {
         rooms_owned: small[20],
         rooms_created: small[21],
         ignored: small[22],
+        history_entries: small[23],
+        resume_ms: large[11],
     })
 }
 
@@ -166,19 +176,6 @@ fn session_packet() -> impl Strategy<Value = ServerPacket> {
         },
     );
     let registered = (any::<String>(), any::<u16>()).prop_map(|(name, role)| Registered { name, role });
-    let welcome =
-        (
-            wide(),
-            any::<String>(),
-            any::<u16>(),
-            wide(),
-            option::of(any::<[u8; 32]>()),
-            any::<u32>(),
-            collection::vec(place(), 0..64).prop_map(List),
-        )
-            .prop_map(|(session, name, role, time_ms, resume_token, grace_ms, conversations)| {
-                Welcome { session, name, role, time_ms, resume_token, grace_ms, conversations }
-            });
     let entry = (any::<String>(), any::<u16>(), any::<u16>()).prop_map(|(name, state, relation)| WhoEntry {
         name,
         state,
@@ -186,14 +183,15 @@ fn session_packet() -> impl Strategy<Value = ServerPacket> {
     });
     let page = (any::<u32>(), wide(), collection::vec(entry, 0..200).prop_map(List))
         .prop_map(|(members, next, entries)| WhoPage { members, next, entries });
+    let whispered = (wide(), any::<u16>()).prop_map(|(time_ms, kept)| WhisperReceipt { time_ms, kept });
     prop_oneof![
         hello.prop_map(ServerPacket::HelloAnswer),
         answer(registered).prop_map(ServerPacket::RegisterAnswer),
         answer(Just(())).prop_map(ServerPacket::ChangePasswordAnswer),
-        answer(welcome).prop_map(ServerPacket::LoginAnswer),
+        answer(welcome()).prop_map(ServerPacket::LoginAnswer),
         answer(Just(())).prop_map(ServerPacket::LogoutAnswer),
         answer(receipt()).prop_map(ServerPacket::BroadcastAnswer),
-        answer(wide().prop_map(|time_ms| WhisperReceipt { time_ms })).prop_map(ServerPacket::WhisperAnswer),
+        answer(whispered).prop_map(ServerPacket::WhisperAnswer),
         answer(page).prop_map(ServerPacket::WhoAnswer),
         (any::<u16>(), any::<u32>(), any::<u16>(), any::<u32>()).prop_map(|(kind, id, code, retry_ms)| {
             ServerPacket::Error(ErrorNotice { kind, id, code: Code(code), retry_ms })
@@ -208,8 +206,9 @@ pub fn server_packet() -> impl Strategy<Value = ServerPacket> {
     let said = || any::<String>();
     let line = || (head(), said(), said()).prop_map(|(head, sender, text)| Line { head, sender, text });
     prop_oneof![
-        8 => session_packet(),
-        16 => server_packet_of_rooms(),
+        8 => session_packet().boxed(),
+        16 => server_packet_of_rooms().boxed(),
+        3 => server_packet_of_resume().boxed(),
         1 => line().prop_map(ServerPacket::BroadcastLine),
         1 => line().prop_map(ServerPacket::WhisperLine),
         1 => array::uniform4(wide()).prop_map(|[conversation, epoch, from, to]| {

@@ -1,7 +1,8 @@
 //! Packets as the fields that `PROTOCOL.md` names, in the JSON of the vectors.
 
 use chat_proto::{
-    Answer, ClientPacket, Credential, LineHead, List, Presence, RoomEntered, RoomPassword, ServerPacket,
+    Answer, ClientPacket, Credential, LineHead, List, Presence, ResumeToken, RoomEntered, RoomPassword,
+    ServerPacket, Welcome,
 };
 use serde_json::{Map, Value, json};
 
@@ -39,6 +40,12 @@ pub fn client_fields(packet: &ClientPacket) -> Value {
         }),
         ClientPacket::Who(p) => json!({
             "id": p.id, "conversation": wide(p.conversation), "after": wide(p.after), "limit": p.limit,
+        }),
+        ClientPacket::Resume(p) => json!({ "id": p.id, "token": token(&p.token) }),
+        ClientPacket::Attach(p) => json!({ "id": p.id, "last": p.last, "cursors": places(&p.cursors) }),
+        ClientPacket::History(p) => json!({
+            "id": p.id, "conversation": wide(p.conversation), "direction": p.direction, "epoch": wide(p.epoch),
+            "seq": wide(p.seq), "limit": p.limit,
         }),
         ClientPacket::Ping(p) => json!({ "payload": to_hex(p.payload.as_bytes()) }),
         ClientPacket::Pong(p) => json!({ "payload": to_hex(p.payload.as_bytes()) }),
@@ -108,20 +115,34 @@ pub fn server_fields(packet: &ServerPacket) -> Value {
         ServerPacket::ChangePasswordAnswer(answer) | ServerPacket::LogoutAnswer(answer) => {
             answer_fields(answer, |()| json!({}))
         }
-        ServerPacket::LoginAnswer(answer) => answer_fields(answer, |p| {
-            json!({
-                "session": wide(p.session), "name": p.name, "role": p.role, "time_ms": wide(p.time_ms),
-                "resume_token": p.resume_token.map(|token| to_hex(&token)), "grace_ms": p.grace_ms,
-                "conversations": places(&p.conversations),
-            })
+        ServerPacket::LoginAnswer(answer) | ServerPacket::ResumeAnswer(answer) => {
+            answer_fields(answer, welcome)
+        }
+        ServerPacket::AttachAnswer(answer) => answer_fields(answer, |p| {
+            let lost: Vec<_> = p.lost.0.iter().copied().map(wide).collect();
+            json!({ "lost": lost })
         }),
         ServerPacket::BroadcastAnswer(answer) | ServerPacket::RoomChatAnswer(answer) => answer_fields(
             answer,
             |p| json!({ "epoch": wide(p.epoch), "seq": wide(p.seq), "time_ms": wide(p.time_ms) }),
         ),
         ServerPacket::WhisperAnswer(answer) => {
-            answer_fields(answer, |p| json!({ "time_ms": wide(p.time_ms) }))
+            answer_fields(answer, |p| json!({ "time_ms": wide(p.time_ms), "kept": p.kept }))
         }
+        ServerPacket::HistoryAnswer(answer) => answer_fields(answer, |p| {
+            let entries: Vec<_> = p
+                .entries
+                .0
+                .iter()
+                .map(|e| {
+                    json!({
+                        "epoch": wide(e.epoch), "seq": wide(e.seq), "time_ms": wide(e.time_ms),
+                        "sender": e.sender, "text": e.text,
+                    })
+                })
+                .collect();
+            json!({ "more": p.more, "epoch": wide(p.epoch), "seq": wide(p.seq), "entries": entries })
+        }),
         ServerPacket::WhoAnswer(answer) => answer_fields(answer, |p| {
             let entries: Vec<_> = p
                 .entries
@@ -197,6 +218,18 @@ fn server_fields_of_rooms(packet: &ServerPacket) -> Value {
         }),
         other => panic!("{other:?} is not about rooms"),
     }
+}
+
+fn welcome(welcome: &Welcome) -> Value {
+    json!({
+        "session": wide(welcome.session), "name": welcome.name, "role": welcome.role,
+        "time_ms": wide(welcome.time_ms), "resume_token": welcome.resume_token.as_ref().map(token),
+        "grace_ms": welcome.grace_ms, "conversations": places(&welcome.conversations),
+    })
+}
+
+fn token(token: &ResumeToken) -> String {
+    to_hex(&token.0)
 }
 
 fn room_entered(room: &RoomEntered) -> Value {

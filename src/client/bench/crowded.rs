@@ -50,7 +50,16 @@ pub fn run(plan: &Plan, watch: &mut Watch<'_>) -> Result<Report, Error> {
         let (crowded, mut tally) = beside.join().expect("the pairs do not panic")?;
         swarm.tally.reasons.append(&mut tally.reasons);
         let pairs = PairsReport { rooms: plan.rooms, alone, crowded, check: tally.check };
-        let found = Found { time_s, before, logged_in, log_ins, measured, stalled: None, pairs: Some(pairs) };
+        let found = Found {
+            time_s,
+            before,
+            logged_in,
+            log_ins,
+            measured,
+            stalled: None,
+            pairs: Some(pairs),
+            back: None,
+        };
         Ok(found.report(plan, &server, &mut swarm.tally))
     })
 }

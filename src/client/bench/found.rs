@@ -4,7 +4,9 @@ use super::{
     latency::{Latency, Percentiles},
     plan::{Plan, Scenario},
     process::{self, Cpu, Memory, Server},
-    report::{CpuReport, LogInReport, MemoryReport, PairsReport, Report, Sample, StalledReport, Subject},
+    report::{
+        BackReport, CpuReport, LogInReport, MemoryReport, PairsReport, Report, Sample, StalledReport, Subject,
+    },
     tally::Tally,
 };
 
@@ -27,6 +29,8 @@ pub struct Found {
     pub stalled: Option<StalledReport>,
     /// Those beside the crowd.
     pub pairs: Option<PairsReport>,
+    /// How all came back.
+    pub back: Option<BackReport>,
 }
 
 /// What the measured time came to.
@@ -63,7 +67,7 @@ impl Found {
     /// The report; the reasons in `tally` go into it.
     #[must_use]
     pub fn report(self, plan: &Plan, server: &Server, tally: &mut Tally) -> Report {
-        let Self { time_s, before, logged_in, mut log_ins, mut measured, stalled, pairs } = self;
+        let Self { time_s, before, logged_in, mut log_ins, mut measured, stalled, pairs, back } = self;
         let is_churn = plan.scenario == Scenario::Churn;
         let latency = measured.latency.percentiles();
         let each_us = |cpu: Option<Cpu>| per(cpu.map(|cpu| cpu.total_s() * 1e6), measured.deliveries);
@@ -109,6 +113,7 @@ impl Found {
             refused: std::mem::take(&mut tally.refused),
             stalled,
             pairs,
+            back,
             series: measured.series,
             notes: Vec::new(),
             failures,

@@ -4,8 +4,8 @@
 //! that the generator costs less than the server. The parts that decide something are plain values without a
 //! socket or a clock: `schedule` when lines are due, `talker` which are sent, `checker` what a receiver
 //! must see, `latency` how long it took, `report` what it came to. Around them: `member` one connection,
-//! `swarm` all of them, `rooms` their way into rooms, `talk`, `churn` and `crowded` the scenarios. `parts` is what
-//! another generator can be made of.
+//! `swarm` all of them, `rooms` their way into rooms, `talk`, `churn` and `crowded` the scenarios; `reconnect` one
+//! that is made of the client library, which is what comes back. `parts` is what another generator can be made of.
 //!
 //! # Latency without omission
 //!
@@ -25,6 +25,7 @@ pub mod parts;
 mod plan;
 mod plot;
 mod process;
+mod reconnect;
 mod report;
 mod room;
 mod rooms;
@@ -49,7 +50,8 @@ pub use latency::Percentiles;
 pub use plan::{Plan, Scenario};
 pub use process::{Cpu, Executable, Memory};
 pub use report::{
-    CheckReport, CpuReport, LogInReport, MemoryReport, PairsReport, Report, Sample, StalledReport, Subject,
+    BackReport, CheckReport, CpuReport, LogInReport, MemoryReport, PairsReport, Report, Sample,
+    StalledReport, Subject,
 };
 pub use table::table;
 use thiserror::Error;
@@ -104,6 +106,9 @@ pub fn run(plan: &Plan, watch: &mut Watch<'_>) -> Result<Report, Error> {
     if plan.scenario == Scenario::Crowded {
         return crowded::run(plan, watch);
     }
+    if plan.scenario == Scenario::Reconnect {
+        return reconnect::run(plan, watch);
+    }
     let time_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs());
     let server = server_of(plan);
     let before = server.memory();
@@ -114,7 +119,7 @@ pub fn run(plan: &Plan, watch: &mut Watch<'_>) -> Result<Report, Error> {
     let measured = run(plan, &mut swarm, &server, watch)?;
     let stalled =
         (plan.stalled > 0 && !is_churn).then(|| talk::wake_stalled(plan, &mut swarm)).transpose()?;
-    let found = Found { time_s, before, logged_in, log_ins, measured, stalled, pairs: None };
+    let found = Found { time_s, before, logged_in, log_ins, measured, stalled, pairs: None, back: None };
     Ok(found.report(plan, &server, &mut swarm.tally))
 }
 

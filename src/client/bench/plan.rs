@@ -26,6 +26,8 @@ pub enum Scenario {
     Rooms,
     /// As `Broadcast`, in a room, while pairs in rooms of their own speak at a fixed rate.
     Crowded,
+    /// All lose their connections at once and come back, while some talk at a fixed rate.
+    Reconnect,
 }
 
 /// A run. [`Plan::new`] has each scenario's defaults.
@@ -53,8 +55,10 @@ pub struct Plan {
     pub ramp: Duration,
     /// Talking that is not measured, before what is.
     pub warm_up: Duration,
-    /// What is measured.
+    /// What is measured; in `Reconnect` how long the server's restart is waited for.
     pub duration: Duration,
+    /// In `Reconnect`: wait until the server is restarted, and do not cut the connections.
+    pub restart: bool,
     /// How long nothing may be heard, while something is still due, before it counts as lost.
     pub patience: Duration,
     /// The server's processes. Empty: found by the socket, when it is on this machine.
@@ -66,7 +70,7 @@ const SIZE_MAX: usize = 3_072;
 
 impl Scenario {
     /// All of them, as the command line calls them.
-    pub const ALL: [(&str, Self); 8] = [
+    pub const ALL: [(&str, Self); 9] = [
         ("broadcast", Self::Broadcast),
         ("steady", Self::Steady),
         ("idle", Self::Idle),
@@ -75,6 +79,7 @@ impl Scenario {
         ("stalled", Self::Stalled),
         ("rooms", Self::Rooms),
         ("crowded", Self::Crowded),
+        ("reconnect", Self::Reconnect),
     ];
 
     /// Its name on the command line.
@@ -97,6 +102,7 @@ impl Plan {
             Scenario::Stalled => (100, 4, 0, 0.0, 32, 1, 15),
             Scenario::Rooms => (1_000, 2, 50, 0.0, 32, 0, 5),
             Scenario::Crowded => (10_000, 4, 50, 10.0, 32, 0, 5),
+            Scenario::Reconnect => (1_000, 4, 0, 2.0, 32, 0, 60),
         };
         Self {
             server,
@@ -111,6 +117,7 @@ impl Plan {
             ramp: Duration::ZERO,
             warm_up: Duration::from_secs(1),
             duration: Duration::from_secs(seconds),
+            restart: false,
             patience: Duration::from_secs(5),
             server_pids: Vec::new(),
         }
@@ -153,6 +160,9 @@ impl Plan {
         } else if self.rooms > 0 {
             return wrong("--rooms is for rooms and crowded");
         }
+        if self.restart && self.scenario != Scenario::Reconnect {
+            return wrong("--restart is for reconnect");
+        }
         match self.scenario {
             Scenario::Churn if self.rate > 0.0 => {
                 wrong("--rate says nothing of churn: it goes as fast as it can")
@@ -161,7 +171,9 @@ impl Plan {
             Scenario::Whisper if self.talkers * 2 > self.clients || self.talkers == 0 => {
                 wrong("whisper needs --talkers of 1 to half of --clients: each has a listener of its own")
             }
-            Scenario::Steady | Scenario::Idle | Scenario::Crowded if self.rate == 0.0 => {
+            Scenario::Steady | Scenario::Idle | Scenario::Crowded | Scenario::Reconnect
+                if self.rate == 0.0 =>
+            {
                 wrong("--rate must be above 0 here")
             }
             _ if self.clients < 2 => wrong("--clients must be at least 2: nobody hears themselves"),

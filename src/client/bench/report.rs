@@ -45,6 +45,8 @@ pub struct Report {
     pub stalled: Option<StalledReport>,
     /// Those beside the crowd.
     pub pairs: Option<PairsReport>,
+    /// How all came back.
+    pub back: Option<BackReport>,
     /// The measured time, piece by piece.
     pub series: Vec<Sample>,
     /// What the figures do not say by themselves.
@@ -174,6 +176,21 @@ pub struct PairsReport {
     pub crowded: Percentiles,
     /// What they checked, from their first line to their last.
     pub check: CheckReport,
+}
+
+/// How all came back who had lost their connections at once.
+#[derive(Clone, Debug, Serialize)]
+pub struct BackReport {
+    /// Those who did.
+    pub sessions: u64,
+    /// Of these, those whose sessions had to begin again.
+    pub anew: u64,
+    /// Connections that were tried.
+    pub attempts: u64,
+    /// From the first loss until the last was back, in seconds; `None` if not all came back.
+    pub all_s: Option<f64>,
+    /// From the loss of a connection until the session went on.
+    pub times: Percentiles,
 }
 
 /// A piece of the measured time.

@@ -50,6 +50,12 @@ pub(super) fn rows(report: &Report) -> Vec<(&'static str, String)> {
     if check.accepted > 0 {
         rows.push(("checked", checked(check)));
     }
+    if let Some(back) = &report.back {
+        let all = back.all_s.map_or_else(|| "not all".to_owned(), |seconds| format!("all in {seconds:.2} s"));
+        let (sessions, anew, attempts) = (back.sessions, back.anew, back.attempts);
+        rows.push(("back", format!("{sessions}, {all}, {attempts} attempts; {anew} began again")));
+        rows.push(("back ms", times(&back.times)));
+    }
     if let Some(pairs) = &report.pairs {
         rows.push(("pairs alone ms", times(&pairs.alone)));
         rows.push(("pairs ms", times(&pairs.crowded)));

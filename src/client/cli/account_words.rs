@@ -17,6 +17,7 @@ impl Lang {
             NoEntry::Error(error) => self.error(error),
             NoEntry::Password(NoPassword::Interrupted) | NoEntry::Outside(_) => return None,
             NoEntry::Password(why) => self.no_password(why),
+            NoEntry::State(fault) => self.state_fault(fault),
             NoEntry::GuestsOnly => self
                 .pick(
                     "this server takes guests only, and no password",

@@ -65,6 +65,17 @@ pub struct Args {
     #[arg(long, requires = "room")]
     pub create: bool,
 
+    /// Come back when the connection is lost, after at most MAX attempts in a row
+    #[arg(help = "Come back when the connection is lost, after at most MAX attempts in a row; 0: never \
+                  [default: on a terminal, however often it takes]")]
+    #[arg(long, value_name = "MAX", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    #[arg(value_parser = Attempts::parse)]
+    pub reconnect: Option<Attempts>,
+
+    /// Keep the session in FILE, and go on with the one that is there
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["change_password", "register"])]
+    pub state: Option<PathBuf>,
+
     /// Write JSON Lines to standard output
     #[arg(long)]
     pub json: bool,
@@ -98,6 +109,24 @@ pub struct Args {
     pub verbose: bool,
 }
 
+/// How often in a row it is tried to come back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attempts {
+    /// As often as it takes.
+    Unlimited,
+    /// So often.
+    AtMost(u32),
+}
+
+impl Attempts {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "" => Ok(Self::Unlimited),
+            _ => text.parse().map(Self::AtMost).map_err(|_| "a number of attempts; 0: none".to_owned()),
+        }
+    }
+}
+
 /// What the end of input means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Eof {
@@ -108,6 +137,19 @@ pub enum Eof {
 }
 
 impl Args {
+    /// How often in a row it is tried to come back; `None` where the session does not outlive its connection.
+    #[must_use]
+    pub fn attempts(&self, at_terminal: bool) -> Option<Attempts> {
+        let never = self.state.is_some().then_some(Attempts::AtMost(0));
+        match self.reconnect {
+            _ if self.change_password => None,
+            Some(Attempts::AtMost(0)) => never,
+            Some(attempts) => Some(attempts),
+            None if at_terminal => Some(Attempts::Unlimited),
+            None => never,
+        }
+    }
+
     /// What the end of input means here: who wants N messages has not seen them yet.
     #[must_use]
     pub fn eof(&self) -> Eof {
@@ -212,6 +254,27 @@ mod tests {
     }
 
     #[test]
+    fn whether_one_comes_back_is_said_or_is_a_terminals_way() {
+        let attempts = |line: &str| {
+            let args = Args::try_parse_from(format!("chat-client -u a {line}").split_whitespace());
+            let args = args.expect("valid");
+            [args.attempts(true), args.attempts(false)]
+        };
+        for (line, both) in [
+            ("", [Some(Attempts::Unlimited), None]),
+            ("--reconnect", [Some(Attempts::Unlimited); 2]),
+            ("--reconnect=5", [Some(Attempts::AtMost(5)); 2]),
+            ("--reconnect=0", [None; 2]),
+            ("--state f", [Some(Attempts::Unlimited), Some(Attempts::AtMost(0))]),
+            ("--state f --reconnect=0", [Some(Attempts::AtMost(0)); 2]),
+            ("--state f --reconnect=9", [Some(Attempts::AtMost(9)); 2]),
+            ("--change-password --reconnect", [None; 2]),
+        ] {
+            assert_eq!(attempts(line), both, "{line}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_a_usage_error() {
         for bad in [
             "-u",
@@ -233,6 +296,8 @@ mod tests {
             "-u a -r a/b",
             "-u a --create",
             "-u a --room-password-file f",
+            "-u a --reconnect=often",
+            "-u a --state f --register",
         ] {
             let line = format!("chat-client {bad}");
             assert!(Args::try_parse_from(line.split(' ')).is_err(), "{bad}");

@@ -1,6 +1,6 @@
 //! Carries out what commands ask: one after the other, each to its answer.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use chat_proto::{
     ErrorCode, LOBBY, RoomEntered, RoomEntry, RoomName, RoomSettings, RoomsPage, WhoEntry, WhoPage,
@@ -10,15 +10,19 @@ use super::{
     chat::Chat,
     escape::escape,
     json,
+    reconnect_words::said_then,
     request::{Changes, Moderation, Place, Request, RoomOptions, is_for_rooms},
     rooms::{Room, Target},
 };
-use crate::client::{Error, Requests};
+use crate::client::{Error, HistoryFrom, Requests};
 
 /// How long the same is waited with, where the server says that it was too soon. Beyond that it is told.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// Pages of a list that are told before the rest is only counted, or only said to be.
 const PAGES_MAX: u32 = 5;
+
+/// Pages that are asked for to tell the past. A server may give shorter ones than it has to.
+const HISTORY_PAGES_MAX: u32 = 20;
 
 /// Asks the server.
 pub struct Asker<'a> {
@@ -38,6 +42,7 @@ impl<'a> Asker<'a> {
         let session = self.chat.session;
         match *request {
             Request::Who => self.list_members(&Room::lobby(), false).await,
+            Request::History { place, lines } => self.tell_history(place, lines).await,
             Request::Rooms => self.list_rooms().await,
             Request::Create { name, password, ref options } => {
                 let created = self.create(name, password, options).await;
@@ -200,6 +205,32 @@ impl<'a> Asker<'a> {
         Err(Error::refused(ErrorCode::RoomNotFound))
     }
 
+    async fn tell_history(&mut self, place: Place<'_>, lines: u16) -> Result<(), Error> {
+        let Chat { args, lang, output, session, .. } = *self.chat;
+        let room = self.room(place).await?;
+        let (mut said, mut from, mut pages) = (VecDeque::new(), Some(HistoryFrom::End), 0);
+        while let Some(place) = from.filter(|_| said.len() < lines.into() && pages < HISTORY_PAGES_MAX) {
+            let wanted = lines - u16::try_from(said.len()).unwrap_or(lines);
+            let page = async || session.history(room.conversation, place, wanted).await;
+            let page = self.requests.ask(page).await?;
+            (from, pages) = (place.next(&page), pages + 1);
+            for entry in page.entries.0.into_iter().rev() {
+                said.push_front(entry);
+            }
+        }
+        let said = said.make_contiguous();
+        if args.json {
+            output.message(json::history(&room, said, from.is_some())).await;
+        } else if said.is_empty() {
+            output.answer(lang.no_history().to_owned()).await;
+        } else {
+            for entry in said {
+                output.answer(format!("  {}", said_then(entry))).await;
+            }
+        }
+        Ok(())
+    }
+
     async fn list_rooms(&self) -> Result<(), Error> {
         let (mut walk, mut all, mut more) = (self.chat.session.all_rooms(), Vec::new(), false);
         for page in 1..=PAGES_MAX {
@@ -273,6 +304,11 @@ impl<'a> Asker<'a> {
 pub fn does_something(request: &Request<'_>) -> bool {
     !matches!(
         request,
-        Request::Who | Request::Rooms | Request::Members(_) | Request::Topic(_) | Request::Ignored
+        Request::Who
+            | Request::History { .. }
+            | Request::Rooms
+            | Request::Members(_)
+            | Request::Topic(_)
+            | Request::Ignored
     )
 }

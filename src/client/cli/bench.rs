@@ -34,6 +34,7 @@ Logs in CLIENTS members and does what SCENARIO says:
   rooms       as broadcast, in many rooms at once, all of one size
   crowded     as broadcast, in a room of CLIENTS, while pairs in rooms of their own talk at a fixed rate: does it \
 delay them?
+  reconnect   all lose their connections at once and come back with their sessions: how long does that take?
 
 Each receiver checks that it gets every line once and in order, in the numbers that the server itself gives, and \
 none that was said in another room. \
@@ -64,6 +65,7 @@ Examples:
   chat-client bench idle 127.0.0.1:11021 --clients 5000 --json
   chat-client bench rooms --clients 1000 --rooms 50
   chat-client bench crowded --clients 10000 --rooms 50 --rate 10
+  chat-client bench reconnect --clients 1000 --restart
 
 Exit codes: 0 measured and right; 1 no connection; 2 usage; 3 the server ended a connection; 7 measured and wrong";
 
@@ -99,7 +101,7 @@ struct Args {
     rooms: Option<usize>,
 
     /// Lines a second of each talker; in crowded, of the pairs [default: as fast as the window; steady 10;
-    /// idle 4; crowded 10]
+    /// idle 4; crowded 10; reconnect 2]
     #[arg(short, long, value_name = "LINES")]
     rate: Option<f64>,
 
@@ -123,9 +125,13 @@ struct Args {
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     warm_up: Option<Duration>,
 
-    /// Measure this long [default: 5; steady, idle 10; stalled 15]
+    /// Measure this long [default: 5; steady, idle 10; stalled 15; reconnect 60]
     #[arg(short, long, value_name = "SECONDS", value_parser = parse_seconds)]
     duration: Option<Duration>,
+
+    /// In reconnect, wait until the server is restarted, at most DURATION, and do not cut the connections
+    #[arg(long)]
+    restart: bool,
 
     /// A process of the server; may be given several times [default: the one that listens there]
     #[arg(long = "server-pid", value_name = "PID")]
@@ -146,9 +152,9 @@ struct Args {
 
 impl ValueEnum for Scenario {
     fn value_variants<'a>() -> &'a [Self] {
-        const VARIANTS: [Scenario; 8] = {
+        const VARIANTS: [Scenario; 9] = {
             let all = Scenario::ALL;
-            [all[0].1, all[1].1, all[2].1, all[3].1, all[4].1, all[5].1, all[6].1, all[7].1]
+            [all[0].1, all[1].1, all[2].1, all[3].1, all[4].1, all[5].1, all[6].1, all[7].1, all[8].1]
         };
         &VARIANTS
     }
@@ -202,6 +208,7 @@ impl Args {
             ramp: self.ramp.unwrap_or(defaults.ramp),
             warm_up: self.warm_up.unwrap_or(defaults.warm_up),
             duration: self.duration.unwrap_or(defaults.duration),
+            restart: self.restart,
             server_pids: self.server_pids.clone(),
             ..defaults
         };

@@ -1,6 +1,7 @@
 //! A session from its welcome to its end: talks, listens, and leaves.
 
 use std::{
+    convert::Infallible,
     future::pending,
     io,
     num::NonZeroU64,
@@ -10,7 +11,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::{sleep, timeout},
+};
 
 use chat_proto::{ErrorCode, LeaveReason};
 
@@ -24,16 +28,21 @@ use super::{
     outside::{Outside, signalled},
     password::Password,
     request::RoomOptions,
-    rooms::Rooms,
+    rooms::{Rooms, Target},
     show::{Shown, Style},
-    talk::{End, Talker, Tally},
+    state::StateFile,
+    talk::{End, PATIENCE, Talker, Tally},
     terminal::{self, LineEditor},
     words::Lang,
 };
-use crate::client::{Error, Event, Events, Session};
+use crate::client::{Error, Event, Events, Restarted, Resumed, Session};
 
 /// Lines read ahead of what is sent. Full: the input waits.
 const INPUTS_MAX: usize = 64;
+/// How long after a change the session is kept. Many changes are kept together.
+const KEEP_AFTER: Duration = Duration::from_millis(200);
+/// How long it may take to learn what a room is called that one is in already.
+const NAMING: Duration = Duration::from_secs(30);
 /// How long a logout may take when there is time for it.
 const LEAVE: Duration = Duration::from_secs(5);
 /// How long a logout may take when the user wants to be gone.
@@ -50,11 +59,25 @@ pub struct Chat<'a> {
     pub rooms: &'a Rooms,
     /// The password of the room that the arguments name.
     pub room_password: Option<Password>,
+    /// Where the session is kept, if it is.
+    pub state: Option<&'a StateFile>,
+    pub signals: &'a Signals,
+    /// A number for lines that this user has not used before, nor any after it.
+    pub first_message_id: u64,
+}
+
+/// What happens to a session beside what is said.
+#[derive(Default)]
+pub struct Signals {
+    /// Something that is kept has changed.
+    pub changed: Notify,
+    /// The session is another one.
+    anew: Notify,
 }
 
 enum Ending {
     /// All is said.
-    Said,
+    Said(End),
     /// The room that the arguments name cannot be gone into.
     NoRoom(Error),
     /// `-C` messages were received, or nobody reads them any more.
@@ -79,12 +102,51 @@ impl Chat<'_> {
             exit = self.outside.ends() => Ending::Outside(exit),
             () = self.output.reader_gone() => Ending::Enough,
             // First, so that an answer counts that came just before the end.
-            talked = self.talk(&mut lines) => talked.map_or_else(Ending::NoRoom, |()| Ending::Said),
+            talked = self.talk(&mut lines) => talked.map_or_else(Ending::NoRoom, Ending::Said),
             ending = &mut listening => ending,
+            never = self.keep() => match never {},
+            never = self.rejoin() => match never {},
         };
         // An editor that waits to hand over a line shall not wait for ever.
         drop(lines);
-        Ok(self.leave(ending, listening).await)
+        let is_over = matches!(ending, Ending::Said(End::Quit));
+        let exit = self.leave(ending, listening).await;
+        match (self.state, self.session.saved()) {
+            (Some(state), _) if is_over => state.remove(),
+            (Some(state), Some(saved)) => state.save(saved).await,
+            _ => {}
+        }
+        self.tell_of_state().await;
+        Ok(exit)
+    }
+
+    /// Keeps the session, a little after each change.
+    async fn keep(&self) -> Infallible {
+        let Some(state) = self.state else { return pending().await };
+        loop {
+            self.signals.changed.notified().await;
+            sleep(KEEP_AFTER).await;
+            if let Some(saved) = self.session.saved() {
+                state.save(saved).await;
+            }
+            self.tell_of_state().await;
+        }
+    }
+
+    async fn tell_of_state(&self) {
+        if let Some(why) = self.state.and_then(StateFile::failure) {
+            self.output.warn(self.lang.state_unwritten(&why)).await;
+        }
+    }
+
+    /// Goes into the room that the arguments name again, whenever the session is another one.
+    async fn rejoin(&self) -> Infallible {
+        loop {
+            self.signals.anew.notified().await;
+            if let Err(error) = self.go_in().await {
+                self.tell_no_room(&error).await;
+            }
+        }
     }
 
     async fn tell_welcome(&self) {
@@ -114,18 +176,28 @@ impl Chat<'_> {
         Ok(())
     }
 
-    async fn talk(&self, lines: &mut mpsc::Receiver<Input>) -> Result<(), Error> {
+    async fn talk(&self, lines: &mut mpsc::Receiver<Input>) -> Result<End, Error> {
         match self.go_in().await {
             Err(error @ (Error::Refused(_) | Error::Timeout(_))) => return Err(error),
             // The connection is over, and the events tell why.
             Err(_) => pending().await,
             Ok(()) => {}
         }
-        let mut talker = Talker::new(self, first_message_id());
-        if talker.talk(lines).await == End::Input && self.args.eof() == Eof::Wait {
+        let mut talker = Talker::new(self, self.first_message_id);
+        let end = talker.talk(lines).await;
+        if end == End::Input && self.state.is_some() {
+            // Lines of the last run may be unanswered still.
+            let answered = self.session.all_answered();
+            if self.args.wait_ack {
+                answered.await;
+            } else {
+                let _ = timeout(PATIENCE, answered).await;
+            }
+        }
+        if end == End::Input && self.args.eof() == Eof::Wait {
             pending::<()>().await;
         }
-        Ok(())
+        Ok(end)
     }
 
     /// Into the room that the arguments name.
@@ -133,7 +205,15 @@ impl Chat<'_> {
         let Some(name) = &self.args.room else { return Ok(()) };
         let (name, mut asker) = (name.as_str(), Asker::new(self));
         let password = self.room_password.as_ref().map_or("", Password::as_str);
-        let joined = asker.join(name, password).await;
+        let mut joined = asker.join(name, password).await;
+        while let Err(Error::Uncertain) = joined {
+            joined = asker.join(name, password).await;
+            if is_refused(&joined, ErrorCode::AlreadyInRoom) {
+                // So the first one did it, and the resume has told so.
+                let room = timeout(NAMING, self.rooms.knows_name(name)).await;
+                joined = room.map(|room| self.rooms.aim(Target::Room(room))).or(joined);
+            }
+        }
         if !self.args.create || !is_refused(&joined, ErrorCode::RoomNotFound) {
             return joined;
         }
@@ -150,6 +230,8 @@ impl Chat<'_> {
                 self.rooms.enter(entered);
             }
             self.show(style, &event).await;
+            events.settle();
+            self.signals.changed.notify_one();
             match event {
                 Event::Broadcast(_) | Event::Whisper(_) | Event::System(_) => {
                     wanted = wanted.map(|wanted| wanted - 1);
@@ -163,6 +245,8 @@ impl Chat<'_> {
                 Event::Removed(removed) if removed.reason == LeaveReason::Moved as u16 => {
                     self.rooms.leave(removed.conversation);
                 }
+                Event::Resumed(back) => self.come_back(&back).await,
+                Event::Restarted(anew) => self.start_anew(&anew).await,
                 Event::Removed(removed) => self.rooms.lose(removed.conversation),
                 Event::Joined(_)
                 | Event::Left(_)
@@ -170,10 +254,44 @@ impl Chat<'_> {
                 | Event::RoomChanged(_)
                 | Event::Moderated(_)
                 | Event::Missed(_)
-                | Event::Error(_) => {}
+                | Event::Error(_)
+                | Event::Reconnecting { .. } => {}
             }
         }
         Ending::Enough
+    }
+
+    /// What has become of rooms while there was no connection.
+    async fn come_back(&self, back: &Resumed) {
+        for conversation in back.lost.iter().copied() {
+            let room = self.rooms.shown(conversation).unwrap_or_default();
+            self.rooms.lose(conversation);
+            if !self.args.json {
+                self.output.warn(self.lang.lost_room(&room)).await;
+            }
+        }
+        for place in &back.entered {
+            // The list of rooms tells what it is called.
+            let page = self.session.rooms(place.conversation.saturating_sub(1)).await;
+            let entry = page.ok().and_then(|page| page.entries.0.into_iter().next());
+            if let Some(entry) = entry.filter(|entry| entry.conversation == place.conversation) {
+                self.rooms.remember(entry.conversation, &entry.name);
+                self.output.notice(self.lang.found_room(&entry.name)).await;
+            }
+        }
+    }
+
+    async fn start_anew(&self, anew: &Restarted) {
+        if !self.args.json {
+            for (_, room) in &anew.rooms {
+                self.output.warn(self.lang.lost_room(room)).await;
+            }
+            for line in &anew.uncertain {
+                self.output.warn(self.lang.uncertain(line.text.as_str())).await;
+            }
+        }
+        self.rooms.lose_all();
+        self.signals.anew.notify_one();
     }
 
     async fn show(&self, style: Style<'_>, event: &Event) {
@@ -193,7 +311,12 @@ impl Chat<'_> {
 
     async fn leave(&self, ending: Ending, listening: Pin<Box<impl Future<Output = Ending>>>) -> Exit {
         match ending {
-            Ending::Said => {
+            // Whoever keeps the session comes back to it.
+            Ending::Said(End::Input) if self.state.is_some() => {
+                drop(listening);
+                self.break_off(Exit::Done).await
+            }
+            Ending::Said(_) => {
                 // What was said before the goodbye is still shown.
                 let leaving = async {
                     self.output.plain().await;
@@ -245,9 +368,12 @@ impl Chat<'_> {
         self.output.plain().await;
     }
 
-    /// A short farewell; another Ctrl-C makes it shorter.
+    /// A short farewell; another Ctrl-C makes it shorter. Where the session is kept there is none.
     async fn break_off(&self, exit: Exit) -> Exit {
         self.end_output().await;
+        if self.state.is_some() {
+            return exit;
+        }
         tokio::select! {
             _ = timeout(LEAVE_AT_ONCE, self.session.log_out()) => {}
             () = signalled() => {}
@@ -262,7 +388,8 @@ fn is_refused(outcome: &Result<(), Error>, code: ErrorCode) -> bool {
 
 /// Numbers for lines that no earlier run of this program has used: a server may one day tell a line that is sent
 /// again by its number.
-fn first_message_id() -> u64 {
+#[must_use]
+pub fn first_message_id() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or_default() << 20 | 1
 }

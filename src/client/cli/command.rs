@@ -126,6 +126,15 @@ mod tests {
     }
 
     #[test]
+    fn the_past_is_asked_for_in_both_languages() {
+        asks(&["/history", "/기록 "], || Request::History { place: Place::Here, lines: 20 });
+        asks(&["/history 5 #dev", "/기록 #dev 5"], || Request::History {
+            place: Place::Room("dev"),
+            lines: 5,
+        });
+    }
+
+    #[test]
     fn people_are_moderated_and_ignored() {
         for (words, act) in [
             (["kick", "추방"], Act::Kick),
@@ -182,6 +191,7 @@ mod tests {
             ("/kick", "/kick NAME [#ROOM] [REASON]"),
             ("/ban lee 10", "/ban NAME [#ROOM] [TIME] [REASON]"),
             ("/set dev", "/set ROOM WHAT=HOW ..."),
+            ("/history dev", "/history [N] [#ROOM]"),
             ("/close", "/close ROOM"),
             ("/unignore", "/unignore NAME"),
             ("/announce ", "/announce TEXT"),

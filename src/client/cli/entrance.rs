@@ -3,22 +3,26 @@
 use std::{
     env,
     io::{self, IsTerminal},
+    pin::Pin,
 };
 
-use chat_proto::{Credential, ErrorCode, way_in};
-use tokio::time::Instant;
+use chat_proto::{Credential, ErrorCode, feature, way_in};
+use tokio::{net::TcpStream, time::Instant};
 
 use super::{
-    args::Args,
+    args::{Args, Attempts},
     output::Output,
     outside::Outside,
     password::{NoPassword, Password},
+    state::{StateFault, StateFile},
     words::Lang,
 };
-use crate::client::{Client, Error, Events, Session};
+use crate::client::{Client, Error, Events, Reconnect, Saved, Session, Timeouts};
 
 /// An invitation's code, for whoever does not want it among the arguments.
 const INVITE_VARIABLE: &str = "CHAT_INVITE";
+
+type Soon<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Why nobody came in.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub enum NoEntry {
     GuestsOnly,
     /// There is none, and the server takes no guests.
     NoGuests,
+    /// There is a session in the file of `--state` that is not to be gone on with.
+    State(StateFault),
     /// The user or the time wants it.
     Outside(super::exit::Exit),
 }
@@ -118,9 +124,36 @@ pub struct Entrance<'a> {
     pub args: &'a Args,
     pub lang: Lang,
     pub output: &'a Output,
+    /// How often in a row to come back; `None`: the session ends with its connection.
+    pub attempts: Option<Attempts>,
+    /// Where the session is kept, if it is.
+    pub state: Option<&'a StateFile>,
 }
 
 impl Entrance<'_> {
+    /// Goes on with a session, or logs in. `None` where that takes a password that nobody has given yet.
+    pub async fn go_on(
+        &self,
+        saved: Saved,
+        secrets: &Secrets,
+        outside: &Outside,
+    ) -> Result<Option<(Session, Events)>, NoEntry> {
+        let Some(reconnect) = self.reconnect() else { return Ok(None) };
+        let going_on = async {
+            let client = self.connect().await?;
+            reconnect.resume_on(client, saved, self.connector(), secrets.current()?).await
+        };
+        match in_time(outside, going_on).await {
+            Err(NoEntry::Error(Error::Refused(why)))
+                if why.code == ErrorCode::AuthFailed.into() && secrets.current.is_none() =>
+            {
+                self.output.warn(self.lang.session_is_over().to_owned()).await;
+                Ok(None)
+            }
+            entered => entered.map(Some),
+        }
+    }
+
     /// Connects, asks for what is missing, registers where that is wanted, and logs in.
     pub async fn enter(
         &self,
@@ -166,7 +199,38 @@ impl Entrance<'_> {
 
     async fn connect(&self) -> Result<Client, Error> {
         let server = &self.args.server;
-        Client::connect((server.host.as_str(), server.port)).await
+        let features = if self.attempts.is_some() { feature::RESUME } else { 0 };
+        let address = (server.host.as_str(), server.port);
+        Client::connect_asking(address, Timeouts::default(), features).await
+    }
+
+    /// How the session outlives its connection, where it does.
+    fn reconnect(&self) -> Option<Reconnect> {
+        let reconnect = Reconnect::new(rand::random());
+        let reconnect = match self.attempts? {
+            Attempts::AtMost(attempts) => reconnect.attempts_max(attempts),
+            Attempts::Unlimited => reconnect,
+        };
+        Some(match self.state.cloned() {
+            Some(state) => reconnect.keep(move |saved| {
+                let state = state.clone();
+                async move { state.save(saved).await }
+            }),
+            None => reconnect,
+        })
+    }
+
+    fn connector(&self) -> impl Fn() -> Soon<io::Result<TcpStream>> + Send + Sync + 'static {
+        let server = self.args.server.clone();
+        move || {
+            let server = server.clone();
+            Box::pin(async move {
+                let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
+                // As for the first connection.
+                stream.set_nodelay(true)?;
+                Ok(stream)
+            })
+        }
     }
 
     async fn log_in(&self, mut client: Client, secrets: &Secrets) -> Result<(Session, Events), Error> {
@@ -177,7 +241,10 @@ impl Entrance<'_> {
             let registered = client.register(name, secrets.current()?, &invite).await?;
             self.output.notice(self.lang.registered(&registered.name)).await;
         }
-        client.log_in(name, secrets.current()?).await
+        match self.reconnect() {
+            Some(reconnect) => reconnect.log_in_on(client, self.connector(), name, secrets.current()?).await,
+            None => client.log_in(name, secrets.current()?).await,
+        }
     }
 }
 

@@ -44,7 +44,7 @@ impl Exit {
 impl From<&Error> for Exit {
     fn from(error: &Error) -> Self {
         match error {
-            Error::Io(_) | Error::Disconnected | Error::Timeout(_) => Self::Network,
+            Error::Io(_) | Error::Disconnected | Error::Timeout(_) | Error::Uncertain => Self::Network,
             Error::Closed(goodbye) => Self::after_goodbye(goodbye.code),
             Error::Protocol(_) => Self::Protocol,
             // Whatever the code: without a greeting or a login there is no session.
@@ -58,7 +58,7 @@ impl From<&NoEntry> for Exit {
         match why {
             NoEntry::Error(error) => error.into(),
             NoEntry::Password(NoPassword::Interrupted) => Self::Interrupted,
-            NoEntry::Password(_) => Self::Usage,
+            NoEntry::Password(_) | NoEntry::State(_) => Self::Usage,
             NoEntry::GuestsOnly | NoEntry::NoGuests => Self::Refused,
             NoEntry::Outside(exit) => *exit,
         }

@@ -14,6 +14,7 @@ Lines that begin with a slash are commands:
 
   /w NAME TEXT                 say TEXT to NAME alone (/whisper, /귓, /귓말)
   /who                         list who is in the lobby, on standard error (/누구)
+  /history [N] [#ROOM]         tell the last N lines again, 20 without N (/기록)
   /quit                        leave (/나가기)
   /help                        list the commands (/도움말)
   //TEXT                       say /TEXT
@@ -86,6 +87,14 @@ byte order mark and the line end are no part of it.
   chat-client -u kim --password-file kim.txt        come in without being asked
   chat-client -u kim --change-password              and then be gone
 
+Coming back: on a terminal, and elsewhere with --reconnect, a connection that is lost is followed by another, and the session goes on: what was missed follows, each line once and in order, and what was said and not acknowledged is said again, once. Where that cannot be, because the server has let go of the session, it is logged in to anew, in the room of -r too; lines that may or may not have been said are then told and not acknowledged. Between attempts it is waited for a random time of up to 1, 2, 4 and at most 30 seconds, or as long as the server asks for. Who is kicked, banned, refused, or replaced by another login does not come back. The first connection is tried once. On a terminal --reconnect=0 ends the program with its connection.
+
+  tail -f build.log | chat-client -u bot -r builds --reconnect
+
+--state FILE keeps the session in FILE as JSON, so that the program can be started again: it goes on after the last line that it has written, and says again what was not acknowledged. With it only /quit logs out; however else the program ends, others see a lost connection, and the session waits for as long as the server keeps it. Whoever can read FILE can take the session over, as with a password: it is readable by its user alone (on Windows it has the rights of its folder), and no two programs use it at once. The password is still needed where the server has let go of the session.
+
+  chat-client -u bot --state bot.json -C 10          the next ten messages, wherever the last run ended
+
 Output, text: one line per message, '<NAME> TEXT' for everyone, '[ROOM] <NAME> TEXT' in a room, '*NAME* TEXT' for a \
 whisper, '-!- TEXT' from the operator. A line break within a text is shown as ⏎; other control characters and \
 characters that would reorder the line are shown as \\u{..}. Colour is used on a terminal only, and not when NO_COLOR is set.
@@ -114,11 +123,18 @@ Output, --json: one JSON object per line. Later versions may add fields and type
   {\"type\":\"rooms\",   \"rooms\":[{\"conversation\",\"room\",\"members\", SETTINGS, \"topic\"}],\"more\"}
   {\"type\":\"members\", \"conversation\",\"room\",\"count\",\"members\":[{\"name\",\"relation\",\"state\"}]}
   {\"type\":\"ignored\", \"names\":[]}
+  {\"type\":\"history\", \"conversation\",\"room\",\"entries\":[{\"epoch\",\"seq\",\"time_ms\",\"from\",\"text\"}],\"more\"}
+  {\"type\":\"reconnecting\",\"attempt\",\"wait_ms\",\"why\"}
+  {\"type\":\"resumed\", \"behind\",\"lost\":[{\"conversation\",\"room\"}],\"entered\":[{\"conversation\",\"room\"}]}
+  {\"type\":\"restarted\",\"session\",\"name\",\"role\",\"lost\":[{\"conversation\",\"room\"}],\"uncertain\":[]}
 
 Every record of a room has the room's name in \"room\", after \"conversation\"; those of the lobby and whispers have \
 none. \"entered\" comes before the first line of a room, \"exited\" or \"removed\" after the last. SETTINGS is \
-\"capacity\",\"hidden\",\"invite_only\",\"persistent\",\"password\",\"slow_s\": numbers, and true or false. The last three \
-are what /rooms and /topic, /members, and /ignore are answered with; at most five pages of the server are listed.
+\"capacity\",\"hidden\",\"invite_only\",\"persistent\",\"password\",\"slow_s\": numbers, and true or false. \"rooms\", \
+\"members\", \"ignored\" and \"history\" are what /rooms and /topic, /members, /ignore, and /history are answered with; at \
+most five pages of a list are listed. \"to_seq\" is 18446744073709551615 where nobody knows how many lines there were. The \
+last three are about a connection that is lost: after \"resumed\" follows what was missed, of which \"behind\" (a string, or \
+null where it is not known) is the most it can be; \"uncertain\" has the texts of lines that may or may not have been said.
 
 64-bit numbers are strings, times are milliseconds since 1970 UTC, other numbers are numbers. \"reason\" is one of \
 quit, lost, timeout, kicked, replaced, misbehaved, banned, closed, moved, or a number in digits; \"role\" is guest, \

@@ -3,19 +3,20 @@
 use std::io;
 
 use chat_proto::{
-    Act, LOBBY, LeaveReason, LineHead, Relation, Role, RoomEntry, RoomSettings, Welcome, WhoEntry, room_flag,
+    Act, HistoryEntry, LOBBY, LeaveReason, LineHead, Relation, Role, RoomEntry, RoomSettings, Welcome,
+    WhoEntry, room_flag,
 };
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 
 use super::{
     escape::acts,
-    json_record::{Entry, Member, Place, Record, Room, Settings},
+    json_record::{Entry, Member, Place, Record, Room, Said, Settings},
     rooms::{self, Rooms},
 };
 use crate::client::Event;
 
-/// The event as one line, without its line end; `None` for one that the server did not send. What it changes about the
+/// The event as one line, without its line end; `None` for the end of the connection. What it changes about the
 /// rooms is said to them as where it is [shown](super::show::Style::show).
 #[must_use]
 pub fn line(event: &Event, rooms: &Rooms) -> Option<String> {
@@ -25,9 +26,8 @@ pub fn line(event: &Event, rooms: &Rooms) -> Option<String> {
 /// What the login was answered with, as one line in the same way.
 #[must_use]
 pub fn welcome(welcome: &Welcome) -> String {
-    let Welcome { session, name, role, .. } = welcome;
-    let role = Role::of_number(*role).map_or_else(|| role.to_string(), |role| role.to_string());
-    to_line(&Record::Welcome { session: *session, name, role })
+    let Welcome { session, name, role: number, .. } = welcome;
+    to_line(&Record::Welcome { session: *session, name, role: role(*number) })
 }
 
 /// Rooms that were asked for; `more`: there are others.
@@ -39,15 +39,33 @@ pub fn rooms(rooms: &[RoomEntry], more: bool) -> String {
 /// Members that were asked for, of `count` that there are.
 #[must_use]
 pub fn members(room: &rooms::Room, count: u32, members: &[WhoEntry]) -> String {
-    let name = (room.conversation != LOBBY).then(|| room.name.clone());
-    let room = Room { conversation: room.conversation, room: name };
-    to_line(&Record::Members { room, count, members: members.iter().map(member).collect() })
+    to_line(&Record::Members { room: of_room(room), count, members: members.iter().map(member).collect() })
+}
+
+/// What was said in a conversation; `more`: there is more before it.
+#[must_use]
+pub fn history(room: &rooms::Room, entries: &[HistoryEntry], more: bool) -> String {
+    to_line(&Record::History { room: of_room(room), entries: entries.iter().map(said).collect(), more })
 }
 
 /// Whom one ignores.
 #[must_use]
 pub fn ignored(names: &[String]) -> String {
     to_line(&Record::Ignored { names })
+}
+
+fn of_room(room: &rooms::Room) -> Room {
+    let name = (room.conversation != LOBBY).then(|| room.name.clone());
+    Room { conversation: room.conversation, room: name }
+}
+
+fn said(entry: &HistoryEntry) -> Said<'_> {
+    let HistoryEntry { epoch, seq, time_ms, sender, text } = entry;
+    Said { epoch: *epoch, seq: *seq, time_ms: *time_ms, from: sender, text }
+}
+
+fn role(number: u16) -> String {
+    Role::of_number(number).map_or_else(|| number.to_string(), |role| role.to_string())
 }
 
 fn to_line(record: &Record) -> String {
@@ -121,6 +139,22 @@ fn record<'a>(event: &'a Event, rooms: &Rooms) -> Option<Record<'a>> {
         Event::Goodbye(goodbye) => {
             Record::Goodbye { code: goodbye.code.0, retry_ms: goodbye.retry_ms, text: &goodbye.text }
         }
+        Event::Reconnecting { attempt, wait, why } => {
+            let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            Record::Reconnecting { attempt: *attempt, wait_ms, why: why.to_string() }
+        }
+        Event::Resumed(back) => Record::Resumed {
+            behind: back.behind,
+            lost: back.lost.iter().copied().map(room).collect(),
+            entered: back.entered.iter().map(|place| room(place.conversation)).collect(),
+        },
+        Event::Restarted(anew) => Record::Restarted {
+            session: anew.welcome.session,
+            name: &anew.welcome.name,
+            role: role(anew.welcome.role),
+            lost: anew.rooms.iter().map(|(lost, _)| room(*lost)).collect(),
+            uncertain: anew.uncertain.iter().map(|line| line.text.as_str()).collect(),
+        },
         Event::Disconnected(_) => return None,
     })
 }

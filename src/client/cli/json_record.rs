@@ -107,6 +107,40 @@ pub enum Record<'a> {
         retry_ms: u32,
         text: &'a str,
     },
+    /// The connection is lost, and another is tried.
+    Reconnecting {
+        attempt: u32,
+        wait_ms: u64,
+        /// In English, for a person.
+        why: String,
+    },
+    /// The session goes on; what was missed follows.
+    Resumed {
+        /// How many lines that may be, where it is known.
+        #[serde(serialize_with = "as_string_or_null")]
+        behind: Option<u64>,
+        lost: Vec<Room>,
+        entered: Vec<Room>,
+    },
+    /// The session is another one.
+    Restarted {
+        #[serde(serialize_with = "as_string")]
+        session: u64,
+        name: &'a str,
+        role: String,
+        /// The rooms of the last one.
+        lost: Vec<Room>,
+        /// What may or may not have been said in it.
+        uncertain: Vec<&'a str>,
+    },
+    /// What `/history` is answered with.
+    History {
+        #[serde(flatten)]
+        room: Room,
+        entries: Vec<Said<'a>>,
+        /// Whether there is more before these.
+        more: bool,
+    },
     /// What `/rooms` and `/topic` are answered with.
     Rooms {
         rooms: Vec<Entry<'a>>,
@@ -149,6 +183,19 @@ pub struct Room {
     pub room: Option<String>,
 }
 
+/// A line of the past.
+#[derive(Serialize)]
+pub struct Said<'a> {
+    #[serde(serialize_with = "as_string")]
+    pub epoch: u64,
+    #[serde(serialize_with = "as_string")]
+    pub seq: u64,
+    pub time_ms: u64,
+    /// Empty: the operator.
+    pub from: &'a str,
+    pub text: &'a str,
+}
+
 /// A room of a list.
 #[derive(Serialize)]
 pub struct Entry<'a> {
@@ -185,4 +232,12 @@ pub struct Settings {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn as_string<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(number)
+}
+
+#[expect(clippy::ref_option, reason = "serde's signature")]
+fn as_string_or_null<S: Serializer>(number: &Option<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    match number {
+        Some(number) => as_string(number, serializer),
+        None => serializer.serialize_none(),
+    }
 }

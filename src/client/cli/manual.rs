@@ -4,7 +4,7 @@ use chat_proto::Act;
 
 use super::{
     command::Command,
-    request::{Changes, Moderation, Place, Request, RoomOptions, split_word},
+    request::{Changes, Moderation, Place, Request, RoomOptions, parse_history, split_word},
     words::Lang,
 };
 
@@ -49,6 +49,12 @@ pub static COMMANDS: &[Entry] = &[
         ["/who", "list who is in the lobby"],
         ["/누구", "로비에 있는 사람 보기 (/who)"],
         |_| Some(Command::Ask(Request::Who)),
+    ),
+    entry(
+        &["history", "기록"],
+        ["/history [N] [#ROOM]", "tell the last N lines again; # is the lobby"],
+        ["/기록 [개수] [#방]", "지난 말 다시 보기. #은 로비 (/history)"],
+        |rest| parse_history(rest).map(Command::Ask),
     ),
     entry(
         &["rooms", "방목록"],

@@ -19,10 +19,12 @@ mod manual;
 mod output;
 mod outside;
 mod password;
+mod reconnect_words;
 mod request;
 mod room_words;
 mod rooms;
 mod show;
+mod state;
 mod talk;
 mod terminal;
 mod words;
@@ -34,16 +36,18 @@ use tokio::runtime;
 
 use self::{
     args::Args,
-    chat::Chat,
+    chat::{Chat, Signals},
     encoding::Encoding,
     entrance::{Entrance, NoEntry, Secrets},
     exit::Exit,
     output::{Encodings, Level, Output},
     outside::Outside,
     rooms::Rooms,
+    state::StateFile,
     talk::Tally,
     words::Lang,
 };
+use super::Saved;
 
 /// Runs the program.
 #[must_use]
@@ -74,7 +78,8 @@ pub fn main() -> ExitCode {
 async fn run(args: &Args) -> io::Result<Exit> {
     let (output, lang) = (Output::start(level(args), encodings(args))?, Lang::from_env());
     let (mut outside, tally) = (Outside::new(args.timeout), Tally::default());
-    let entrance = Entrance { args, lang, output: &output };
+    let (attempts, state) = (args.attempts(terminal::is_interactive()), StateFile::of(args));
+    let entrance = Entrance { args, lang, output: &output, attempts, state: state.as_ref() };
     let mut exit = match in_session(&entrance, &mut outside, &tally).await? {
         Ok(exit) => exit,
         Err(why) => {
@@ -102,12 +107,29 @@ async fn in_session(
     outside: &mut Outside,
     tally: &Tally,
 ) -> io::Result<Result<Exit, NoEntry>> {
-    let Entrance { args, lang, output } = *entrance;
+    let Entrance { args, lang, output, state, .. } = *entrance;
     let mut secrets = match Secrets::given(args) {
         Ok(secrets) => secrets,
         Err(why) => return Ok(Err(why.into())),
     };
-    let (session, events) = match entrance.enter(&mut secrets, outside).await {
+    let saved = match state.map(|state| state.load(&args.server, &args.user)).transpose() {
+        Ok(saved) => saved.flatten(),
+        Err(fault) => return Ok(Err(NoEntry::State(fault))),
+    };
+    let rooms = Rooms::new(terminal::is_interactive());
+    let first_message_id = chat::first_message_id().max(saved.as_ref().map_or(0, Saved::next_message_id));
+    for (conversation, name) in saved.iter().flat_map(Saved::rooms) {
+        rooms.remember(*conversation, name);
+    }
+    let entered = match saved {
+        Some(saved) => entrance.go_on(saved, &secrets, outside).await.transpose(),
+        None => None,
+    };
+    let entered = match entered {
+        Some(entered) => entered,
+        None => entrance.enter(&mut secrets, outside).await,
+    };
+    let (session, events) = match entered {
         Ok(entered) => entered,
         Err(why) => return Ok(Err(why)),
     };
@@ -119,8 +141,20 @@ async fn in_session(
     // Known to the server now; wiped here.
     let room_password = secrets.take_room();
     drop(secrets);
-    let rooms = Rooms::new(terminal::is_interactive());
-    let chat = Chat { args, lang, output, outside, session: &session, tally, rooms: &rooms, room_password };
+    let (session, rooms, signals) = (&session, &rooms, &Signals::default());
+    let chat = Chat {
+        args,
+        lang,
+        output,
+        outside,
+        session,
+        tally,
+        rooms,
+        room_password,
+        state,
+        signals,
+        first_message_id,
+    };
     chat.run(events).await.map(Ok)
 }
 

@@ -7,6 +7,13 @@ use chat_proto::{Act, RoomSettings, room_flag};
 pub enum Request<'a> {
     /// Who is in the lobby?
     Who,
+    /// What was said there last?
+    History {
+        /// Where.
+        place: Place<'a>,
+        /// How many lines of it are wanted.
+        lines: u16,
+    },
     /// Which rooms are there?
     Rooms,
     /// Make a room, and let me in.
@@ -119,6 +126,26 @@ impl<'a> Moderation<'a> {
 #[must_use]
 pub fn is_for_rooms(act: Act) -> bool {
     matches!(act, Act::Invite | Act::Uninvite | Act::Appoint | Act::Dismiss | Act::HandOver)
+}
+
+/// Lines of the past that are told where no number is said, and that may be asked for at once.
+const HISTORY_LINES: u16 = 20;
+const HISTORY_LINES_MAX: u16 = 500;
+
+/// `[N] [#ROOM]`, in either order.
+#[must_use]
+pub fn parse_history(text: &str) -> Option<Request<'_>> {
+    let (mut place, mut lines) = (None, None);
+    for word in text.split_whitespace() {
+        if word.starts_with('#') && place.is_none() {
+            place = Some(Place::of(word));
+        } else if lines.is_none() {
+            lines = Some(word.parse().ok().filter(|lines| (1..=HISTORY_LINES_MAX).contains(lines))?);
+        } else {
+            return None;
+        }
+    }
+    Some(Request::History { place: place.unwrap_or(Place::Here), lines: lines.unwrap_or(HISTORY_LINES) })
 }
 
 /// How a new room is.
@@ -300,6 +327,21 @@ mod tests {
         assert_eq!(Changes::parse("password=").expect("valid").password, Some(""));
         for text in ["", "hidden", "hidden=yes", "colour=red", "slow=5", "capacity=-1"] {
             assert_eq!(Changes::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_past_is_asked_for_by_a_number_and_a_room_in_either_order() {
+        let asked = |text| match parse_history(text) {
+            Some(Request::History { place, lines }) => Some((place, lines)),
+            _ => None,
+        };
+        assert_eq!(asked(""), Some((Place::Here, 20)));
+        assert_eq!(asked("5"), Some((Place::Here, 5)));
+        assert_eq!(asked(" #dev "), Some((Place::Room("dev"), 20)));
+        assert_eq!([asked("500 #"), asked("# 500")], [Some((Place::Lobby, 500)); 2]);
+        for text in ["0", "501", "-1", "dev", "5 6", "#dev #ops"] {
+            assert_eq!(asked(text), None, "{text}");
         }
     }
 

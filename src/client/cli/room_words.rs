@@ -75,6 +75,26 @@ impl Lang {
         )
     }
 
+    /// Lines that will not come, nobody knows how many: the server broke down.
+    #[must_use]
+    pub fn missed_unknown(self, room: Option<&str>) -> String {
+        let (english, korean) = match room.map(escape) {
+            None => (String::new(), String::new()),
+            Some(room) => (format!(" in {room}"), format!("{room} 방에서 ")),
+        };
+        self.pick(
+            format!("lines missed{english}: nobody knows how many; the server broke down"),
+            format!("{korean}놓친 줄이 있을 수 있습니다. 서버가 갑자기 멈췄습니다"),
+        )
+    }
+
+    /// Whispers that may be lost: the server broke down, and they were in its memory.
+    #[must_use]
+    pub fn missed_whispers(self) -> String {
+        let english = "whispers may be lost: the server broke down";
+        self.pick(english, "귓속말을 놓쳤을 수 있습니다. 서버가 갑자기 멈췄습니다").to_owned()
+    }
+
     /// One is in a room now.
     #[must_use]
     pub fn entered(self, entered: &RoomEntered) -> String {

@@ -77,6 +77,22 @@ impl Rooms {
         self.changed.notify_one();
     }
 
+    /// One is in a room, and has been before this was known here.
+    pub fn remember(&self, conversation: u64, name: &str) {
+        let mut here = self.here.borrow_mut();
+        here.retain(|one| one.conversation != conversation);
+        here.push(Room { conversation, name: name.to_owned() });
+        self.changed.notify_one();
+    }
+
+    /// One is in no room any more, by no wish of one's own.
+    pub fn lose_all(&self) {
+        let here: Vec<_> = self.here.borrow().iter().map(|room| room.conversation).collect();
+        for conversation in here {
+            self.lose(conversation);
+        }
+    }
+
     /// One has left a room, as one wished: lines that went there go to the lobby.
     pub fn leave(&self, conversation: u64) {
         if self.forget(conversation).is_some() && self.is_target(conversation) {
@@ -159,6 +175,16 @@ impl Rooms {
         }
         // The same place may be the next one's too, where nobody has said anything meanwhile.
         self.entered.set(None);
+    }
+
+    /// Waits until a room of this name is known here. May be dropped and called again.
+    pub async fn knows_name(&self, name: &str) -> Room {
+        loop {
+            match self.find(name) {
+                Some(room) => return room,
+                None => self.changed.notified().await,
+            }
+        }
     }
 
     /// Waits until it is known here that one is out of a room. May be dropped and called again.

@@ -1,6 +1,6 @@
 //! Events as text: which stream they belong to, and how they look there.
 
-use chat_proto::{LeaveReason, Removed};
+use chat_proto::{LeaveReason, MAILBOX, Removed, UNKNOWN_END};
 
 use super::{escape::escape, room_words::LinesGo, rooms::Rooms, words::Lang};
 use crate::client::Event;
@@ -67,10 +67,20 @@ impl Style<'_> {
             Event::Removed(removed) => self.removed(removed),
             Event::Moderated(moderated) => Shown::Notice(lang.moderated(moderated)),
             Event::Missed(missed) => {
+                let room = room(missed.conversation);
+                if missed.to == UNKNOWN_END && missed.conversation == MAILBOX {
+                    return Shown::Warning(lang.missed_whispers());
+                }
+                if missed.to == UNKNOWN_END {
+                    return Shown::Warning(lang.missed_unknown(room.as_deref()));
+                }
                 let lines = missed.to.saturating_sub(missed.from).saturating_add(1);
-                Shown::Warning(lang.missed(lines, room(missed.conversation).as_deref()))
+                Shown::Warning(lang.missed(lines, room.as_deref()))
             }
             Event::Error(notice) => Shown::Warning(lang.code(notice.code)),
+            Event::Reconnecting { wait, why, .. } => Shown::Warning(lang.reconnecting(why, *wait)),
+            Event::Resumed(back) => Shown::Notice(lang.resumed(back)),
+            Event::Restarted(anew) => Shown::Warning(lang.restarted(anew)),
             Event::Goodbye(_) | Event::Disconnected(_) => Shown::Nothing,
         }
     }
@@ -102,8 +112,8 @@ impl Style<'_> {
 mod tests {
     use super::*;
     use chat_proto::{
-        Act, Joined, Left, Line, LineHead, List, MAILBOX, Missed, Moderated, Presence, RoomChanged,
-        RoomEntered, RoomLeft, RoomSettings, SystemText, room_flag,
+        Act, Joined, Left, Line, LineHead, List, Missed, Moderated, Presence, RoomChanged, RoomEntered,
+        RoomLeft, RoomSettings, SystemText, room_flag,
     };
 
     use crate::client::cli::rooms::Target;
@@ -298,6 +308,10 @@ mod tests {
         let style = Style { colour: false, lang: Lang::English, rooms: &rooms };
         for (conversation, said) in [(1, "lines missed: 3;"), (5, "lines missed in dev: 3;")] {
             let missed = Event::Missed(Missed { conversation, epoch: 1, from: 4, to: 6 });
+            assert!(matches!(style.show(&missed), Shown::Warning(text) if text.starts_with(said)));
+        }
+        for (conversation, said) in [(MAILBOX, "whispers may be lost"), (1, "lines missed: nobody knows")] {
+            let missed = Event::Missed(Missed { conversation, epoch: 1, from: 4, to: UNKNOWN_END });
             assert!(matches!(style.show(&missed), Shown::Warning(text) if text.starts_with(said)));
         }
     }

@@ -5,7 +5,7 @@ use std::{cell::Cell, collections::VecDeque, future::pending, time::Duration};
 use chat_proto::{ErrorCode, Receipt, Refusal, WhisperReceipt};
 use tokio::{
     sync::mpsc,
-    time::{Instant, sleep, timeout_at},
+    time::{Instant, sleep},
 };
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
 use crate::client::{Error, Pace, Pending};
 
 /// How long a line's answer is waited for without `--wait-ack`.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(10);
 /// How often a line is sent in all while the server is too busy for it.
 const TRIES_MAX: u32 = 100;
 /// How long to wait when the server does not say.
@@ -121,7 +121,7 @@ impl<'a> Talker<'a> {
         loop {
             tokio::select! {
                 biased;
-                answer = first_answer(&mut self.unanswered, self.patience), if !self.unanswered.is_empty() => {
+                answer = self.first_answer(), if !self.unanswered.is_empty() => {
                     self.conclude(answer).await;
                 }
                 input = inputs.recv(), if end.is_none() && self.unanswered.len() < self.window => {
@@ -213,7 +213,7 @@ impl<'a> Talker<'a> {
     /// Asks, after all that was said before has been concluded, also where that has to be sent again.
     async fn ask(&mut self, request: &Request<'_>) {
         while !self.unanswered.is_empty() {
-            let answer = first_answer(&mut self.unanswered, self.patience).await;
+            let answer = self.first_answer().await;
             self.conclude(answer).await;
         }
         let (tally, counts) = (self.chat.tally, u64::from(does_something(request)));
@@ -243,9 +243,32 @@ impl<'a> Talker<'a> {
             To::Person(name) => session.send_whisper(id, name, text).await.map(Answer::Whisper),
         };
         match answer {
-            Ok(answer) => self.unanswered.push_back(Sent { line, since: Instant::now(), answer }),
+            Ok(answer) => {
+                self.unanswered.push_back(Sent { line, since: Instant::now(), answer });
+                self.chat.signals.changed.notify_one();
+            }
             Err(error) => self.failed(line.number, error).await,
         }
+    }
+
+    /// The oldest line's answer. May be dropped and called again; waits for ever while no line is unanswered.
+    async fn first_answer(&mut self) -> (Line, Result<Option<Receipt>, Error>) {
+        let Some(Sent { since, answer, .. }) = self.unanswered.front_mut() else { return pending().await };
+        let since = *since;
+        let answering = async {
+            match answer {
+                Answer::Line(answer) => answer.await.map(Some),
+                Answer::Whisper(answer) => answer.await.map(|_| None),
+            }
+        };
+        let outcome = match self.patience {
+            None => answering.await,
+            // Nobody is late while there is no connection.
+            Some(patience) => self.chat.session.within(since, patience, answering).await,
+        };
+        let sent = self.unanswered.pop_front().expect("nobody else takes from it");
+        self.chat.signals.changed.notify_one();
+        (sent.line, outcome)
     }
 
     async fn conclude(&mut self, (line, outcome): (Line, Result<Option<Receipt>, Error>)) {
@@ -279,31 +302,9 @@ impl<'a> Talker<'a> {
         match error {
             Error::Refused(refusal) => output.warn(lang.line_refused(number, refusal)).await,
             Error::Timeout(_) => output.warn(lang.line_unanswered(number)).await,
+            Error::Uncertain => output.warn(lang.line_uncertain(number)).await,
             // The connection is over.
             _ => pending().await,
         }
     }
-}
-
-/// The oldest line's answer. May be dropped and called again; waits for ever while no line is unanswered.
-async fn first_answer(
-    unanswered: &mut VecDeque<Sent>,
-    patience: Option<Duration>,
-) -> (Line, Result<Option<Receipt>, Error>) {
-    let Some(Sent { since, answer, .. }) = unanswered.front_mut() else { return pending().await };
-    let since = *since;
-    let answering = async {
-        match answer {
-            Answer::Line(answer) => answer.await.map(Some),
-            Answer::Whisper(answer) => answer.await.map(|_| None),
-        }
-    };
-    let outcome = match patience {
-        None => answering.await,
-        Some(patience) => {
-            timeout_at(since + patience, answering).await.unwrap_or(Err(Error::Timeout("an answer")))
-        }
-    };
-    let sent = unanswered.pop_front().expect("nobody else takes from it");
-    (sent.line, outcome)
 }

@@ -65,6 +65,12 @@ impl Lang {
             Error::Timeout(what) => {
                 self.pick(format!("timed out waiting for {what}"), format!("시간 초과: {what}"))
             }
+            Error::Uncertain => self
+                .pick(
+                    "the connection was lost before the answer came: it may or may not have been done",
+                    "답을 받기 전에 연결이 끊겼습니다. 되었을 수도, 안 되었을 수도 있습니다",
+                )
+                .to_owned(),
             Error::Protocol(why) => {
                 self.pick(format!("protocol error: {why}"), format!("프로토콜 오류: {why}"))
             }
@@ -103,6 +109,17 @@ impl Lang {
         self.pick(
             format!("line {number} was not acknowledged in time"),
             format!("{number}번째 줄이 제때 확인되지 않았습니다"),
+        )
+    }
+
+    /// A line of which nobody knows whether it was said.
+    #[must_use]
+    pub fn line_uncertain(self, number: u64) -> String {
+        self.pick(
+            format!(
+                "line {number} may or may not have been said: the connection was lost before the answer came"
+            ),
+            format!("{number}번째 줄은 전해졌을 수도, 아닐 수도 있습니다. 답을 받기 전에 연결이 끊겼습니다"),
         )
     }
 

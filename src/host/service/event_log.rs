@@ -25,11 +25,14 @@ pub const FAILED: u32 = 10;
 
 /// The name a logged event has, its number here, and how much it matters. What is not here is in the log file
 /// alone.
-const EVENTS: [(&str, u32, EventKind); 4] = [
+const EVENTS: [(&str, u32, EventKind); 7] = [
     ("started", 1, EventKind::Information),
     ("stopping", 2, EventKind::Information),
     ("stopped", 3, EventKind::Information),
     ("panic", 20, EventKind::Error),
+    ("history_failing", 21, EventKind::Error),
+    ("history_works", 22, EventKind::Information),
+    ("history_incomplete", 23, EventKind::Error),
 ];
 
 /// Registers a name whose events are shown with their text. A name that is somebody else's source is left alone.

@@ -1,17 +1,24 @@
 //! Archives: all of one database in another, or nothing of it.
 
 use iocp_chat::store::{
-    ARCHIVE_LINE_BYTES_MAX, ArchiveError, AuditEntry, AuditRecord, FOR_GOOD, NewInvite, NewRoom,
-    PasswordDigest, Place, Role, RoomChange, RoomSanction, ServerSanction, Store, Subject,
+    ARCHIVE_LINE_BYTES_MAX, ArchiveError, AuditEntry, AuditRecord, Batch, Cursor, EpochEnd, FOR_GOOD, Letter,
+    LetterLimits, LinePage, NewInvite, NewLine, NewRoom, PageLimit, PasswordDigest, Place, Role, RoomChange,
+    RoomSanction, ServerSanction, Store, Subject,
 };
 
-use super::{NOW, account, actions, entry, log, open, person, room, sanction};
+use super::{
+    NOW, SPEAKER, account, actions, batch, entry, line, log, open, person, resume, room, sanction, told,
+};
 use crate::fresh;
 
 async fn export(store: &Store) -> String {
     let mut out = Vec::new();
     store.export(&mut out).await.expect("exported");
     String::from_utf8(out).expect("text")
+}
+
+fn whisper() -> Letter {
+    Letter { sender: "Lee".into(), session: 9, message_id: None, time_ms: NOW, text: "psst".into() }
 }
 
 /// Something in every table, and what was deleted before.
@@ -48,6 +55,21 @@ async fn fill(store: &Store) {
         let new = ServerSanction { subject, sanction: sanction(None, Some(NOW + 1)) };
         store.sanctions().set(&new, &entry("mute")).await.expect("set");
     }
+    let said = NewLine { account: Some(kim), message_id: Some(u64::MAX), ..line(3) };
+    let lobby = Batch { lines: vec![said], gaps: vec![1..=2], ..batch(1, u64::MAX, []) };
+    // More than a page.
+    store.history().write(&[lobby, batch(5, 1 << 63, 1..=1_100)]).await.expect("written");
+    store
+        .history()
+        .close_epochs(&[EpochEnd { conversation: 5, epoch: 1 << 63, head: 1_200 }])
+        .await
+        .expect("closed");
+    store.history().open_epochs().await.expect("opened");
+    let limits = LetterLimits { letters: 9, bytes: 99, of_one_sender: 9, age_ms: 99 };
+    for _ in 0..2 {
+        store.whispers().keep(kim, &whisper(), &limits).await.expect("kept");
+    }
+    store.resumes().put(&[resume(2_000, "park")]).await.expect("stored");
     store.switches().set_registration_frozen(true, &entry("freeze")).await.expect("set");
     // More than a page.
     for n in 0..1_001 {
@@ -77,13 +99,26 @@ async fn all_of_one_database_is_in_another_also_of_the_other_kind_and_back() {
         assert_eq!(to.rooms().last_number().await.expect("a number"), 9);
         assert!(to.switches().registration_frozen().await.expect("an answer"));
         assert_eq!(to.invites().list().await.expect("a list")[0].uses_left, 3);
+        assert_eq!(told(to, 1).await, told(&one, 1).await);
+        assert_eq!(kept_of_room(to).await, kept_of_room(&one).await);
+        assert_eq!(to.history().sent_by(SPEAKER, 9).await.expect("a list").len(), 1);
+        assert_eq!(to.history().highest_session().await.expect("a number"), 2_000);
+        assert!(to.resumes().load_here().await.expect("loaded").is_empty(), "everybody logs in anew");
         let entries = |log: Vec<AuditRecord>| log.into_iter().map(|record| record.entry).collect::<Vec<_>>();
         assert_eq!(entries(log(to).await), entries(log(&one).await));
         to.audit().append(&entry("later")).await.expect("it goes on");
+        assert_eq!(to.whispers().take(kim, 0).await.expect("taken"), [whisper(), whisper()]);
+        let erased = to.history().erase(&person("Kim"), &entry("erase")).await.expect("erased");
+        assert_eq!(erased.lines, 1_101, "theirs, and what nobody else can have said under the name");
     }
     for store in [one, other, memory] {
         store.close().await.expect("closed");
     }
+}
+
+async fn kept_of_room(store: &Store) -> LinePage {
+    let end = Cursor { conversation: 5, epoch: 0, seq: 0 };
+    store.history().before(end, PageLimit { lines: 1_000, bytes: usize::MAX }).await.expect("a page")
 }
 
 #[tokio::test]

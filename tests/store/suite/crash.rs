@@ -1,4 +1,4 @@
-//! A process that is killed while people register and make rooms: what they were told is done, is.
+//! A process that is killed while people register, make rooms and talk: what they were told is done, is.
 
 use std::{
     collections::BTreeSet,
@@ -7,9 +7,9 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use iocp_chat::store::{AuditEntry, NewRoom, Place, Role, RoomChange, Store};
+use iocp_chat::store::{AuditEntry, Cursor, NewRoom, PageLimit, Place, Role, RoomChange, Store, Told};
 
-use super::{NOW, account, entry, forms, log, open, room};
+use super::{NOW, account, batch, entry, forms, log, open, room};
 use crate::fresh;
 
 /// Where the child registers, and the how manieth it is.
@@ -18,6 +18,9 @@ const ROUND: &str = "CHAT_STORE_TEST_ROUND";
 const STORED: &str = "stored ";
 const MADE: &str = "made ";
 const DELETED: &str = "deleted ";
+const WRITTEN: &str = "written ";
+/// Lines of a batch: statements of several sizes.
+const LINES: u64 = 125;
 /// Rooms that one person of one round may make.
 const ROOMS: u64 = 10_000;
 /// How many names each child lives for.
@@ -100,6 +103,63 @@ async fn a_room_and_its_entry_are_both_there_or_neither_after_kill_9() {
     }
 }
 
+#[tokio::test]
+async fn a_batch_of_lines_is_there_whole_or_not_at_all_after_kill_9_and_its_epochs_have_no_known_end() {
+    let fresh = fresh().await;
+    open(&fresh).await.close().await.expect("closed");
+    for (round, lives) in LIVES.into_iter().enumerate() {
+        let mut child = child("suite::crash::a_child_writes_lines_until_it_is_killed", &fresh.url(), round);
+        let mut written = 0;
+        for line in BufReader::new(child.stdout.take().expect("piped")).lines() {
+            if let Some((_, batch)) = line.expect("text").split_once(WRITTEN) {
+                written = batch.parse().expect("a number");
+            }
+            if written == lives as u64 {
+                child.kill().expect("SIGKILL, or its like on Windows");
+            }
+        }
+        assert!(!child.wait().expect("a child").success(), "it was killed");
+        assert!(written >= lives as u64, "{written}");
+
+        fresh.place.check().await.expect("whole");
+        let store = open(&fresh).await;
+        store.rooms().replace(&room(5, "games"), &entry("create")).await.expect("free");
+        let epoch = round as u64 + 1;
+        for last in store.history().open_epochs().await.expect("opened") {
+            assert_eq!((last.epoch, last.head), (epoch, None));
+        }
+        let mut of_both = Vec::new();
+        for conversation in [1, 5] {
+            let mut cursor = Cursor { conversation, epoch, seq: 0 };
+            let mut count = 0;
+            loop {
+                let limit = PageLimit { lines: 1_000, bytes: usize::MAX };
+                let page = store.history().after(cursor, limit).await.expect("a page");
+                for told in page.told {
+                    match told {
+                        Told::Line(line) => {
+                            count += 1;
+                            assert_eq!(line.seq, count, "a hole");
+                            cursor.seq = line.seq;
+                        }
+                        Told::Missed { from, to, .. } => assert_eq!((from, to), (count + 1, u64::MAX)),
+                    }
+                }
+                if !page.more {
+                    break;
+                }
+            }
+            of_both.push(count);
+        }
+        assert!(
+            of_both[0].is_multiple_of(LINES) && of_both[0] >= written * LINES,
+            "{of_both:?} of {written}"
+        );
+        assert_eq!(of_both[0], of_both[1], "one without the other");
+        store.close().await.expect("closed");
+    }
+}
+
 fn child(test: &str, url: &str, round: usize) -> Child {
     Command::new(env::current_exe().expect("this test"))
         .args([test, "--exact", "--nocapture"])
@@ -168,5 +228,16 @@ async fn a_child_makes_rooms_until_it_is_killed() {
         .collect();
     for person in people {
         person.await.expect("no panic");
+    }
+}
+
+#[tokio::test]
+async fn a_child_writes_lines_until_it_is_killed() {
+    let Some((store, round)) = as_child().await else { return };
+    for n in 0..10_000 {
+        let seqs = n * LINES + 1..=(n + 1) * LINES;
+        let batches = [batch(1, round + 1, seqs.clone()), batch(5, round + 1, seqs)];
+        store.history().write(&batches).await.expect("written");
+        println!("{WRITTEN}{}", n + 1);
     }
 }

@@ -5,18 +5,25 @@ mod admins;
 mod archive;
 mod audit;
 mod crash;
+mod epochs;
+mod erase;
+mod history;
+mod history_pages;
 mod ignores;
 mod invites;
 mod names;
+mod resumes;
+mod retention;
 mod rooms;
 mod sanctions;
 mod schema;
 mod switches;
 mod transfer;
+mod whispers;
 
 use iocp_chat::store::{
-    AuditEntry, AuditRecord, NameForms, NewAccount, NewRoom, PAGE_ENTRIES_MAX, PasswordHash, Person, Room,
-    RoomSettings, Sanction, Store,
+    AuditEntry, AuditRecord, Batch, Cursor, Line, NameForms, NewAccount, NewLine, NewRoom, PAGE_ENTRIES_MAX,
+    PageLimit, PasswordHash, Person, Room, RoomSettings, Sanction, Store, StoredResume, Told,
 };
 
 use crate::Fresh;
@@ -91,4 +98,59 @@ pub async fn log(store: &Store) -> Vec<AuditRecord> {
 /// What the log says was done, oldest first.
 pub async fn actions(store: &Store) -> Vec<String> {
     log(store).await.into_iter().rev().map(|record| record.entry.action).collect()
+}
+
+/// The session that says everything in these tests, unless it matters.
+pub const SPEAKER: u64 = 7;
+
+/// A line of the speaker's that says its number, sent under no message id.
+pub fn line(seq: u64) -> NewLine {
+    NewLine {
+        seq,
+        time_ms: NOW + seq,
+        session: Some(SPEAKER),
+        account: None,
+        sender: "Kim".into(),
+        message_id: None,
+        text: format!("line {seq}"),
+    }
+}
+
+/// Lines with these numbers.
+pub fn batch(conversation: u64, epoch: u64, seqs: impl IntoIterator<Item = u64>) -> Batch {
+    Batch { conversation, epoch, lines: seqs.into_iter().map(line).collect(), ..Batch::default() }
+}
+
+/// Everything that is told of a conversation from its beginning.
+pub async fn told(store: &Store, conversation: u64) -> Vec<Told> {
+    let from = Cursor { conversation, epoch: 0, seq: 0 };
+    let page = store.history().after(from, PageLimit { lines: 1_000, bytes: 1 << 20 }).await.expect("a page");
+    assert!(!page.more, "more than a test should have");
+    page.told
+}
+
+/// Every line that is kept of a conversation.
+pub async fn kept(store: &Store, conversation: u64) -> Vec<Line> {
+    let lines = told(store, conversation).await.into_iter();
+    lines.filter_map(|told| if let Told::Line(line) = told { Some(line) } else { None }).collect()
+}
+
+/// The epoch and the number of each.
+pub fn places(lines: &[Line]) -> Vec<(u64, u64)> {
+    lines.iter().map(|line| (line.epoch, line.seq)).collect()
+}
+
+/// What lets a guest's session be resumed.
+pub fn resume(session: u64, name: &str) -> StoredResume {
+    StoredResume {
+        family: session.to_be_bytes(),
+        session,
+        account: None,
+        person: person(name),
+        token_hash: [1; 32],
+        previous_hash: None,
+        issued_ms: NOW,
+        expires_ms: NOW + 1_000,
+        here: true,
+    }
 }

@@ -3,7 +3,7 @@
 use iocp_chat::store::{Migrated, NewInvite, NewRoom, Place, Role, STEPS, Schema, Step, Store, StoreError};
 use sqlx::{Connection as _, raw_sql};
 
-use super::{NOW, account, entry, open, room};
+use super::{NOW, account, actions, batch, entry, open, resume, room};
 use crate::{Fresh, fresh};
 
 /// A version that is not there yet.
@@ -78,6 +78,28 @@ async fn a_database_from_before_there_were_rooms_goes_forward_with_its_accounts_
     store.invites().redeem(&token, &account("lee")).await.expect("redeemed");
     let new = NewRoom { roles: vec![("kim".into(), 2), ("lee".into(), 1)], ..room(2, "games") };
     store.rooms().create(&new, &entry("create")).await.expect("free");
+    fresh.place.check().await.expect("whole");
+    store.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn a_database_from_before_there_was_a_history_goes_forward_with_its_rooms_and_audit_log() {
+    let fresh = fresh().await;
+    let store = Store::open_with(&fresh.place, &STEPS[..2]).await.expect("it opens");
+    store.accounts().create(&account("Kim"), Role::Admin).await.expect("free");
+    let new = NewRoom { roles: vec![("kim".into(), 2)], ..room(5, "games") };
+    store.rooms().create(&new, &entry("create")).await.expect("free");
+    let before = store.rooms().load(NOW).await.expect("loaded");
+    store.close().await.expect("closed");
+
+    let store = open(&fresh).await;
+    assert_eq!((store.migrated().from, store.migrated().to), (2, known()));
+    assert_eq!(store.rooms().load(NOW).await.expect("loaded"), before);
+    assert_eq!(actions(&store).await, ["create"]);
+    assert!(store.history().open_epochs().await.expect("opened").is_empty());
+    assert_eq!(store.history().highest_session().await.expect("a number"), 0);
+    store.history().write(&[batch(5, 77, 1..=3)]).await.expect("written");
+    store.resumes().put(&[resume(7, "lee")]).await.expect("stored");
     fresh.place.check().await.expect("whole");
     store.close().await.expect("closed");
 }

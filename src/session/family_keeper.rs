@@ -1,0 +1,126 @@
+//! Storing what brings sessions back over a restart, behind what happens: what has piled up, in one go.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{Changes, FamilyChanges, FamilyId, FamilyRecord, KeptMailbox, ledger::person, unavailable};
+use crate::{
+    room::{SessionId, Whispered},
+    store::{Letter, Store, StoreError, StoredMailbox, StoredResume},
+};
+
+/// When to try again what could not be stored.
+const RETRY: Duration = Duration::from_secs(1);
+/// How often what has expired is thrown away.
+const EXPIRE_EVERY: Duration = Duration::from_hours(1);
+/// A session that is there does not expire: the largest time that is stored.
+const NEVER: u64 = i64::MAX as u64;
+
+/// Stores changes until `done` is cancelled, and then those that are left. A session that has lapsed is good for
+/// `ttl_ms` milliseconds more.
+pub async fn keep_families(
+    store: Store,
+    changes: Arc<FamilyChanges>,
+    ttl_ms: u64,
+    clock: fn() -> u64,
+    done: CancellationToken,
+) {
+    let mut expiring = interval_at(Instant::now(), EXPIRE_EVERY);
+    expiring.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = changes.changed() => {
+                if store_all(&store, &changes, ttl_ms, clock()).await.is_err() {
+                    tokio::select! {
+                        () = sleep(RETRY) => {}
+                        () = done.cancelled() => {}
+                    }
+                    changes.wake();
+                }
+            }
+            () = done.cancelled() => break,
+            _ = expiring.tick() => {
+                if let Err(error) = store.resumes().expire(clock()).await {
+                    unavailable(&error);
+                }
+            }
+        }
+    }
+    if store_all(&store, &changes, ttl_ms, clock()).await.is_err() {
+        tracing::error!(
+            event = "resume_unstored",
+            "some sessions will not be resumed: they could not be stored"
+        );
+    }
+}
+
+async fn store_all(store: &Store, changes: &FamilyChanges, ttl_ms: u64, now: u64) -> Result<(), StoreError> {
+    let taken = changes.take();
+    match write(store, &taken, ttl_ms, now).await {
+        Ok(()) => {
+            changes.tell_stored(&taken);
+            Ok(())
+        }
+        Err(error) => {
+            unavailable(&error);
+            changes.put_back(taken);
+            Err(error)
+        }
+    }
+}
+
+/// In this order: a family before what hangs on it, and the one of an account that stays before the others go.
+async fn write(store: &Store, changes: &Changes, ttl_ms: u64, now: u64) -> Result<(), StoreError> {
+    let resumes = store.resumes();
+    for family in changes.families.iter().filter(|(_, record)| record.is_none()).map(|(family, _)| family) {
+        resumes.revoke(family.to_bytes()).await?;
+    }
+    let records = changes.families.values().flatten();
+    let records: Vec<_> = records.map(|record| stored(record, ttl_ms, now)).collect();
+    if !records.is_empty() {
+        resumes.put(&records).await?;
+    }
+    for (account, but) in &changes.accounts {
+        resumes.revoke_account(*account, but.map(FamilyId::to_bytes)).await?;
+    }
+    if !changes.mailboxes.is_empty() {
+        let mailboxes: Vec<_> =
+            changes.mailboxes.iter().map(|(session, kept)| mailbox(*session, kept)).collect();
+        store.whispers().put_mailboxes(&mailboxes).await?;
+    }
+    if !changes.rooms.is_empty() {
+        let rooms: Vec<_> = changes.rooms.iter().map(|(session, rooms)| (session.0, rooms.clone())).collect();
+        resumes.set_rooms(&rooms).await?;
+    }
+    Ok(())
+}
+
+fn mailbox(session: SessionId, kept: &KeptMailbox) -> StoredMailbox {
+    let letter = |one: &Whispered| Letter {
+        sender: one.name.as_str().into(),
+        session: one.sender.0,
+        message_id: (one.message_id != 0).then_some(one.message_id),
+        time_ms: one.time_ms,
+        text: one.text.as_str().into(),
+    };
+    let lines = kept.whispers.iter().map(|one| (one.seq, letter(one))).collect();
+    StoredMailbox { session: session.0, epoch: kept.epoch, head: kept.head, lines }
+}
+
+fn stored(record: &FamilyRecord, ttl_ms: u64, now: u64) -> StoredResume {
+    let FamilyRecord { family, current, previous, whose, here } = record;
+    StoredResume {
+        family: family.to_bytes(),
+        session: whose.session.0,
+        account: whose.account,
+        person: person(&whose.name),
+        token_hash: *current,
+        previous_hash: *previous,
+        issued_ms: now,
+        expires_ms: if *here { NEVER } else { now.saturating_add(ttl_ms) },
+        here: *here,
+    }
+}

@@ -1,0 +1,115 @@
+//! Sessions that have outlived a server: what is known of each, and how it waits for its owner again.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
+
+use chat_proto::{NameKey, Receipt, Text, Username};
+
+use super::{Doorkeeper, Ending, FamilyRecord, NameForms, Session, Whose};
+use crate::{
+    room::{Inbox, MESSAGE_IDS, Mailbox, SessionId, Subscriber, Whispered, fingerprint},
+    store::{Letter, Person, Resumable, SentLine, Store, StoreError, StoredMailbox},
+};
+
+/// A session that was there when the last server ended.
+pub struct Returning {
+    record: FamilyRecord,
+    /// The rooms that it was in.
+    pub rooms: Vec<u64>,
+    ignored: Vec<Person>,
+    mailbox: Option<StoredMailbox>,
+    /// What it has said by numbers of its own, the oldest first.
+    said: Vec<SentLine>,
+}
+
+/// Reads them all. Mailboxes are taken: from now on they are in memory.
+pub(super) async fn recall(store: &Store) -> Result<Vec<Returning>, StoreError> {
+    let mailboxes = store.whispers().take_mailboxes().await?;
+    let mut mailboxes: HashMap<_, _> = mailboxes.into_iter().map(|one| (one.session, one)).collect();
+    let mut returning = Vec::new();
+    for stored in store.resumes().load_here().await? {
+        let Some(record) = FamilyRecord::recall(&stored) else { continue };
+        let Resumable { resume, rooms, .. } = stored;
+        let ignored = match resume.account {
+            Some(account) => store.ignores().load(account).await?,
+            None => Vec::new(),
+        };
+        let mut said = store.history().sent_by(resume.session, MESSAGE_IDS).await?;
+        said.reverse();
+        let mailbox = mailboxes.remove(&resume.session);
+        returning.push(Returning { record, rooms, ignored, mailbox, said });
+    }
+    Ok(returning)
+}
+
+impl Doorkeeper {
+    /// Makes a session anew that was there when the last server ended: its name is taken, and it waits for its owner.
+    /// `None`, and its tokens are void, if its name is not to be had. `now` is in milliseconds since 1970 UTC.
+    pub fn restore(&self, returning: Returning, inbox: &Inbox, now: u64) -> Option<Session> {
+        let Returning { record, ignored, mailbox, said, .. } = returning;
+        let (family, Whose { session, name, role, account }) = (record.family, record.whose.clone());
+        let forms = NameForms::of(&name);
+        let mailbox = match mailbox {
+            Some(StoredMailbox { epoch, head, lines, .. }) => {
+                let whispers: Vec<_> = lines.into_iter().filter_map(whispered).collect();
+                Mailbox::restored(epoch, head, self.mailbox, &whispers)
+            }
+            None => Mailbox::new(rand::random(), self.mailbox),
+        };
+        let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let subscriber =
+            Subscriber::new(session, name, role, mailbox).coming_from(nowhere, now).coming_back();
+        let subscriber = Arc::new(subscriber);
+        subscriber.ignore(names(&ignored));
+        subscriber.mute_until(self.bans().muted_until(&forms.key, now));
+        recall_said(&subscriber, said);
+        // There is one for each session that may be, and these are the first.
+        let departure = inbox.clone().try_reserve_owned();
+        let claimed = self.registry().claim(&forms, &subscriber);
+        // What it brings back if its name is not to be had is nobody.
+        self.families().adopt(record);
+        let (Ok(departure), Ok(())) = (departure, claimed) else {
+            self.families().end(family, Ending::Void);
+            return None;
+        };
+        let session = Session::new(forms, subscriber, self.shared_registry(), departure, account);
+        Some(session.resumable_from(family, self.families()))
+    }
+}
+
+/// Remembers what a session has said by numbers of its own, the oldest first.
+pub(super) fn recall_said(subscriber: &Subscriber, said: Vec<SentLine>) {
+    for line in said {
+        let receipt = Receipt { epoch: line.epoch, seq: line.seq, time_ms: line.time_ms };
+        let what = || fingerprint(line.conversation, &line.text);
+        subscriber.message_ids().note(line.message_id, what, receipt);
+    }
+}
+
+/// Remembers which whispers were said by which numbers: of those that are still in a mailbox.
+pub fn recall_whispers(sessions: &[Session]) {
+    let of: HashMap<_, _> = sessions.iter().map(|session| (session.id(), session.subscriber())).collect();
+    for recipient in of.values() {
+        let key = recipient.name().key();
+        for Whispered { sender, message_id, time_ms, text, .. } in recipient.mailbox().whispers() {
+            if let Some(sender) = of.get(&sender) {
+                let receipt = Receipt { epoch: 0, seq: 0, time_ms };
+                sender.message_ids().note(message_id, || fingerprint(&key, text.as_str()), receipt);
+            }
+        }
+    }
+}
+
+fn whispered((seq, letter): (u64, Letter)) -> Option<Whispered> {
+    let (name, text) = (Username::parse(&letter.sender).ok()?, Text::parse(&letter.text).ok()?);
+    let (sender, message_id) = (SessionId(letter.session), letter.message_id.unwrap_or_default());
+    Some(Whispered { seq, sender, name, message_id, time_ms: letter.time_ms, text })
+}
+
+fn names(people: &[Person]) -> HashMap<NameKey, Username> {
+    let names = people.iter().filter_map(|person| Username::parse(&person.shown).ok());
+    names.map(|name| (name.key(), name)).collect()
+}

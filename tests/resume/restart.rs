@@ -1,0 +1,268 @@
+//! Sessions that go on over a restart of the server, as a clean stop or a broken one leaves them.
+
+use chat_proto::{ErrorCode, LOBBY, Presence, RoomSettings, UNKNOWN_END};
+use iocp_chat::{
+    config::{Config, Durability},
+    server::Server,
+    session::Recalled,
+    stop::StopReason,
+    store::Store,
+};
+use tokio::time::{Duration, sleep};
+
+use crate::{
+    common::quiet,
+    fresh::{Fresh, fresh},
+    peer::Peer,
+};
+
+/// A server over a database that stays.
+struct Stage {
+    server: Server,
+    store: Store,
+}
+
+impl Stage {
+    async fn over(fresh: &Fresh) -> Self {
+        Self::with(fresh, &quiet()).await
+    }
+
+    async fn with(fresh: &Fresh, config: &Config) -> Self {
+        let store = Store::open(&fresh.place).await.expect("a database");
+        let recalled = Recalled::from(store.clone(), 1).await.expect("it is whole");
+        let recalled = recalled.with_history(&config.history).await.expect("it has a past");
+        let server = Server::start(config, Vec::new(), Some(recalled)).expect("a server");
+        Self { server, store }
+    }
+
+    /// As if it were killed: nothing more is written, and nothing is closed.
+    async fn break_off(self) {
+        let Self { server, store } = self;
+        store.close().await.expect("closed");
+        std::mem::forget(server);
+    }
+
+    async fn stop(self) {
+        self.server.stop(StopReason::Interrupt).await;
+        self.store.close().await.expect("closed");
+    }
+}
+
+fn after(place: Presence, seq: u64) -> Presence {
+    Presence { seq, ..place }
+}
+
+#[tokio::test]
+async fn after_a_restart_each_goes_on_in_the_same_epoch_with_what_was_missed_and_nothing_twice() {
+    let fresh = fresh().await;
+    let stage = Stage::over(&fresh).await;
+    let (mut lee, kim) = (Peer::log_in(&stage.server, "lee").await, Peer::log_in(&stage.server, "kim").await);
+    let (lobby, token) = (kim.lobby(), kim.token());
+    drop(kim);
+    for text in ["one", "two"] {
+        lee.say(0, text).await.expect("said");
+    }
+    let (his, cursor) = (lee.token(), after(lobby, 0));
+    stage.stop().await;
+
+    let stage = Stage::over(&fresh).await;
+    let mut kim = Peer::resume(&stage.server, token).await.expect("good");
+    assert_eq!(kim.lobby(), after(lobby, 2));
+    assert_eq!(kim.who().await, [("lee".to_owned(), 2), ("kim".to_owned(), 0)]);
+    kim.attach(&[cursor]).await;
+    assert_eq!([kim.told().await, kim.told().await], ["1/1 lee: one", "1/2 lee: two"]);
+    let mut lee = Peer::resume(&stage.server, his).await.expect("good");
+    lee.attach(&[cursor]).await;
+    lee.say(0, "three").await.expect("said");
+    assert_eq!(kim.told().await, "1/3 lee: three");
+    kim.hears_nothing().await;
+    // Not one's own.
+    lee.hears_nothing().await;
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_line_said_again_after_a_restart_is_said_once() {
+    let fresh = fresh().await;
+    let stage = Stage::over(&fresh).await;
+    let (mut lee, kim) = (Peer::log_in(&stage.server, "lee").await, Peer::log_in(&stage.server, "kim").await);
+    let first = lee.say(7, "once").await.expect("said");
+    let whispered = lee.whisper(8, "kim", "psst").await.expect("handed over");
+    let (his, hers, lobby, mailbox) = (lee.token(), kim.token(), kim.lobby(), kim.mailbox());
+    drop((lee, kim));
+    stage.stop().await;
+
+    let stage = Stage::over(&fresh).await;
+    let mut lee = Peer::resume(&stage.server, his).await.expect("good");
+    lee.attach(&[]).await;
+    assert_eq!(lee.say(7, "once").await, Ok(first));
+    assert_eq!(lee.whisper(8, "kim", "psst").await, Ok(whispered));
+    let mut kim = Peer::resume(&stage.server, hers).await.expect("good");
+    kim.attach(&[after(lobby, 0), after(mailbox, 0)]).await;
+    let mut told = [kim.told().await, kim.told().await];
+    told.sort();
+    assert_eq!(told, ["*1 lee: psst", "1/1 lee: once"]);
+    kim.hears_nothing().await;
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn rooms_that_persist_are_gone_on_in_and_those_that_do_not_are_lost() {
+    let fresh = fresh().await;
+    let stage = Stage::over(&fresh).await;
+    let mut lee = Peer::log_in(&stage.server, "lee").await;
+    let mut kim = Peer::log_in(&stage.server, "kim").await;
+    let open = RoomSettings { capacity: 9, flags: 0, slow_s: 0 };
+    let place = lee.create("brief", open).await;
+    let (place, also) = (place, kim.join("brief").await);
+    assert_eq!(place.conversation, also.conversation);
+    let token = kim.token();
+    stage.stop().await;
+
+    let stage = Stage::over(&fresh).await;
+    let mut kim = Peer::resume(&stage.server, token).await.expect("good");
+    assert_eq!(kim.attach(&[also]).await, [also.conversation]);
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_does_not_come_back_in_time_leaves_and_is_let_in_by_their_token_all_the_same() {
+    let fresh = fresh().await;
+    let mut config = quiet();
+    config.resume.grace = Duration::from_millis(300);
+    config.limits.notice_members = 100;
+    let stage = Stage::with(&fresh, &config).await;
+    let mut lee = Peer::log_in(&stage.server, "lee").await;
+    let mut kim = Peer::log_in(&stage.server, "kim").await;
+    assert_eq!(lee.told().await, "1 + kim");
+    let (token, lobby, session) = (kim.token(), kim.lobby(), kim.welcome.session);
+    let mine = kim.say(5, "mine").await.expect("said");
+    assert_eq!(lee.told().await, "1/3 kim: mine");
+    drop(kim);
+    assert_eq!(lee.told().await, "1 - kim 1");
+    lee.say(0, "while away").await.expect("said");
+    // It is stored behind what happens.
+    let mut kim = None;
+    for _ in 0..100 {
+        kim = Peer::resume(&stage.server, token).await.ok();
+        if kim.is_some() {
+            break;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+    let mut kim = kim.expect("let in");
+    assert_eq!(kim.welcome.session, session);
+    assert_eq!(lee.told().await, "1 + kim");
+    kim.attach(&[lobby]).await;
+    assert_eq!(kim.told().await, "1/5 lee: while away");
+    // It is the same session, also for what it has said.
+    assert_eq!(kim.say(5, "mine").await, Ok(mine));
+    lee.hears_nothing().await;
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn after_a_broken_stop_the_epoch_is_another_and_nothing_is_passed_over_in_silence() {
+    let fresh = fresh().await;
+    let stage = Stage::over(&fresh).await;
+    let (mut lee, kim) = (Peer::log_in(&stage.server, "lee").await, Peer::log_in(&stage.server, "kim").await);
+    let (token, lobby) = (kim.token(), kim.lobby());
+    lee.say(0, "one").await.expect("said");
+    stage.lines(1).await;
+    stage.families(2).await;
+    stage.break_off().await;
+
+    let stage = Stage::over(&fresh).await;
+    let mut kim = Peer::resume(&stage.server, token).await.expect("good");
+    assert_ne!(kim.lobby().epoch, lobby.epoch);
+    assert_eq!(kim.lobby().seq, 0);
+    kim.attach(&[lobby]).await;
+    assert_eq!(kim.told().await, "1/1 lee: one");
+    assert_eq!(kim.told().await, format!("1 missed 2 to {UNKNOWN_END}"));
+    let mut ann = Peer::log_in(&stage.server, "ann").await;
+    ann.say(0, "new").await.expect("said");
+    assert_eq!(kim.told().await, "1/1 ann: new");
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn where_lines_are_stored_before_they_are_answered_a_broken_stop_loses_nothing() {
+    let fresh = fresh().await;
+    let mut config = quiet();
+    config.history.durability = Durability::Full;
+    let stage = Stage::with(&fresh, &config).await;
+    let (mut lee, kim) = (Peer::log_in(&stage.server, "lee").await, Peer::log_in(&stage.server, "kim").await);
+    let (token, his, lobby) = (kim.token(), lee.token(), kim.lobby());
+    let first = lee.say(5, "one").await.expect("stored");
+    stage.break_off().await;
+
+    let stage = Stage::with(&fresh, &config).await;
+    let mut kim = Peer::resume(&stage.server, token).await.expect("it was stored before it was told");
+    kim.attach(&[lobby]).await;
+    assert_eq!(kim.told().await, "1/1 lee: one");
+    let mut lee = Peer::resume(&stage.server, his).await.expect("good");
+    lee.attach(&[lobby]).await;
+    // Answered as the first time, from the line's own row.
+    assert_eq!(lee.say(5, "one").await, Ok(first));
+    lee.say(6, "two").await.expect("stored");
+    assert_eq!(kim.told().await, "1/1 lee: two");
+    kim.hears_nothing().await;
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn of_an_epoch_that_nobody_knows_all_is_told_as_missing() {
+    let fresh = fresh().await;
+    let stage = Stage::over(&fresh).await;
+    let (mut lee, kim) = (Peer::log_in(&stage.server, "lee").await, Peer::log_in(&stage.server, "kim").await);
+    let (token, lobby) = (kim.token(), kim.lobby());
+    drop(kim);
+    lee.say(0, "one").await.expect("said");
+    let mut kim = Peer::resume(&stage.server, token).await.expect("good");
+    kim.attach(&[Presence { epoch: lobby.epoch ^ 1, seq: 7, ..lobby }]).await;
+    assert_eq!(kim.told().await, format!("1 missed 8 to {UNKNOWN_END}"));
+    assert_eq!(kim.told().await, "1/1 lee: one");
+    kim.hears_nothing().await;
+    stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_token_is_of_no_use_to_another_server() {
+    let (one, other) = (fresh().await, fresh().await);
+    let stage = Stage::over(&one).await;
+    let kim = Peer::log_in(&stage.server, "kim").await;
+    let token = kim.token();
+    stage.stop().await;
+    let stage = Stage::over(&other).await;
+    let refusal = Peer::resume(&stage.server, token).await.map(drop).expect_err("unknown");
+    assert_eq!(refusal.code, ErrorCode::ResumeInvalid.into());
+    assert_eq!(kim.lobby().conversation, LOBBY);
+    stage.stop().await;
+}
+
+impl Stage {
+    /// Waits until so many lines are in the database.
+    async fn lines(&self, count: usize) {
+        use iocp_chat::store::{Cursor, PageLimit};
+        let start = Cursor { conversation: LOBBY, epoch: 0, seq: 0 };
+        let limit = PageLimit { lines: 100, bytes: 100_000 };
+        for _ in 0..500 {
+            if self.store.history().before(start, limit).await.is_ok_and(|page| page.lines.len() >= count) {
+                return;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the lines are not stored");
+    }
+
+    /// Waits until so many sessions are in the database.
+    async fn families(&self, count: usize) {
+        for _ in 0..500 {
+            if self.store.resumes().load_here().await.is_ok_and(|here| here.len() >= count) {
+                return;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the sessions are not stored");
+    }
+}

@@ -68,12 +68,16 @@ def read_options(description: Optional[str]) -> argparse.Namespace:
     parser.add_argument("--invite-file", type=secret, metavar="FILE", help="register with the invitation in a file")
     parser.add_argument("--new-password-file", type=secret, metavar="FILE", help="change the password, once logged in")
     parser.add_argument("--once", type=argument, metavar="TEXT", help="say one line, wait for its answer, log out")
+    parser.add_argument("--reconnect", action="store_true", help="connect again when the connection breaks, and go on")
+    parser.add_argument("--state", type=Path, metavar="FILE", help="keep in FILE what it takes to go on in the next run, "
+                        "a secret too; as --reconnect")
     parser.add_argument("--self-check", nargs="?", type=Path, metavar="DIR",
                         const=Path(__file__).resolve().parent.parent / "proto" / "vectors",
                         help="check this client against the vectors (default: those of this repository)")
     options = parser.parse_args()
     if options.self_check is not None:
         return options
+    options.reconnect = options.reconnect or options.state is not None
     if not options.user:
         parser.error("a name is needed: -u NAME")
     password = options.password_file or variable("CHAT_PASSWORD")

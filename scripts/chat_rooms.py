@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from typing import Dict, Iterator, List, Tuple
 
@@ -21,6 +22,12 @@ RELATIONS = ["", " (moderator)", " (owner)"]
 # By their numbers, from 1.
 ACTS = ["kick", "ban", "unban", "mute", "unmute", "invite", "uninvite", "appoint", "dismiss", "handover"]
 LASTING = ("ban", "mute")
+# Lines of history, unless one asks for another number.
+HISTORY = 20
+# The end of an epoch that broke off.
+UNKNOWN_END = (1 << 64) - 1
+# The last second of the year 9999.
+LAST_TIME = 253402300799
 # What takes from the rate of lines; all else from the other.
 LINES = ("Broadcast", "RoomChat", "Whisper")
 # Until these are answered it is not known which rooms one is in.
@@ -85,6 +92,8 @@ class Rooms:
             return "Who", {"conversation": self.number(first), "after": 0, "limit": limits["page_entries"]}
         if command in ("ignore", "unignore") and first and not more:
             return "Ignore", {"name": first, "on": int(command == "ignore")}
+        if command == "history":
+            return self.history(first, more, limits)
         if command == "announce" and rest:
             check_text(rest, limits["text_chars"], limits["text_bytes"])
             return "Announce", {"text": rest}
@@ -98,6 +107,13 @@ class Rooms:
             if command == "who":
                 return "Who", {"conversation": LOBBY, "after": 0, "limit": limits["page_entries"]}
         raise Unusable("no such command: chat.py --help lists them; //TEXT says a line that begins with a slash")
+
+    def history(self, first: str, more: str, limits: Fields) -> Tuple[str, Fields]:
+        """[N] [ROOM]: the last N lines of a room, or of the lobby."""
+        count, room = (first, more) if first.isascii() and first.isdigit() and len(first) < 10 else ("", f"{first} {more}")
+        limit = min(max(int(count or HISTORY), 1), max(limits["history_entries"], 1))
+        conversation = self.number(room.strip()) if room.strip() else LOBBY
+        return "History", {"conversation": conversation, "direction": 0, "epoch": 0, "seq": 0, "limit": limit}
 
     def act(self, command: str, name: str, more: str, limits: Fields) -> Tuple[str, Fields]:
         room, _, reason = more.partition(" ")
@@ -121,6 +137,8 @@ class Rooms:
             self.names.pop(asked["conversation"], None)
         elif request == "Rooms":
             for room in fields["entries"]:
+                if room["conversation"] in self.names:
+                    self.names[room["conversation"]] = room["name"]
                 yield f"* room #{room['conversation']} {shown(room['name'])}: {about(room)}"
             if not fields["next"]:
                 yield "* no more rooms"
@@ -131,6 +149,14 @@ class Rooms:
                 yield f"* {label}here: {shown(entry['name'])}{what}"
             if not fields["next"]:
                 yield f"* {label}{fields['members']} in all"
+        elif request == "History":
+            label = self.label(asked["conversation"])
+            for entry in fields["entries"]:
+                said = time.strftime("%Y-%m-%d %H:%M", time.localtime(min(entry["time_ms"] // 1000, LAST_TIME)))
+                yield f"* {said} {label}{shown(entry['sender'] or 'the operator')}: {shown(entry['text'])}"
+            yield f"* {label}{len(fields['entries'])} lines" + (", and more before" if fields["more"] else "")
+        elif request == "Whisper" and fields["kept"]:
+            yield f"* {shown(asked['to'])} is away, and will hear it"
         elif request == "Ignored":
             for entry in fields["entries"]:
                 yield f"* ignored: {shown(entry['name'])}"
@@ -151,7 +177,8 @@ class Rooms:
             yield f"* {label}the operator{words}"
         elif packet == "Missed":
             where = {0: "your mailbox", LOBBY: "the lobby"}.get(fields["conversation"], label.strip())
-            yield f"* missed lines {fields['from']} to {fields['to']} of {where}"
+            unknown = "an unknown number of lines" if fields["to"] == UNKNOWN_END else ""
+            yield f"* missed {unknown or 'lines {from} to {to}'.format(**fields)} of {where}"
         elif packet == "RoomChanged":
             yield f"* {label}{by} changed it: {described(fields)}"
         elif packet == "Removed":

@@ -16,16 +16,20 @@ RECORDS = {
     "settings": "capacity:u32 flags:u16 slow_s:u32",
     "room": "conversation:u64 name:str members:u32 settings:settings topic:str",
     "ignored": "name:str",
+    "said": "epoch:u64 seq:u64 time_ms:u64 sender:str text:str",
     "limits": "guest_packet_bytes:u16 client_packet_bytes:u16 server_packet_bytes:u16 text_chars:u16 text_bytes:u16 "
     "name_chars:u16 name_bytes:u16 ping_bytes:u16 page_entries:u16 requests_outstanding:u16 notice_members:u32 "
     "chat_per_second:u32 chat_burst:u32 other_per_second:u32 other_burst:u32 login_ms:u32 packet_ms:u32 "
     "ping_after_ms:u32 idle_ms:u32 write_ms:u32 guest_packets:u16 guest_refusals:u16 refusal_score:u16 "
     "credential_bytes:u16 password_bytes_min:u16 password_bytes_max:u16 remark_chars:u16 remark_bytes:u16 "
-    "room_password_bytes:u16 room_members:u32 rooms_joined:u16 rooms_owned:u16 rooms_created:u16 ignored:u16",
+    "room_password_bytes:u16 room_members:u32 rooms_joined:u16 rooms_owned:u16 rooms_created:u16 ignored:u16 "
+    "history_entries:u16 resume_ms:u32",
 }
 
 _PLACE = "conversation:u64 epoch:u64 seq:u64 "
 _LINE = _PLACE + "time_ms:u64 "
+_WELCOME = ("id:id code:u16 session:u64 name:str role:u16 time_ms:u64 resume_token:option<raw32> grace_ms:u32 "
+            "conversations:list<place>")
 _ENTERED = "id:id code:u16 " + _PLACE + "name:str relation:u16 members:u32 settings:settings topic:str"
 
 # type: (name, who sends it, fields). "id" is a u32 that is not 0; what is in SIZES has at most so many bytes. The fields of
@@ -39,22 +43,27 @@ PACKETS = {
     2002: ("HelloAnswer", "server", "id:id code:u16 version_min:u16 version_max:u16 features:u64 durability:u16 "
            "ways_in:u16 time_ms:u64 limits:limits"),
     2003: ("Login", "client", "id:id name:str credential:credential"),
-    2004: ("LoginAnswer", "server", "id:id code:u16 session:u64 name:str role:u16 time_ms:u64 resume_token:option<raw32> "
-           "grace_ms:u32 conversations:list<place>"),
+    2004: ("LoginAnswer", "server", _WELCOME),
     2005: ("Logout", "client", "id:id"),
     2006: ("LogoutAnswer", "server", "id:id code:u16"),
     2007: ("SetPresence", "client", "id:id state:u16"),
     2008: ("SetPresenceAnswer", "server", "id:id code:u16"),
+    2009: ("Resume", "client", "id:id token:raw32"),
+    2010: ("ResumeAnswer", "server", _WELCOME),
+    2011: ("Attach", "client", "id:id last:u16 cursors:list<place>"),
+    2012: ("AttachAnswer", "server", "id:id code:u16 lost:list<u64>"),
     3001: ("Broadcast", "client", "id:id message_id:u64 text:str"),
     3002: ("BroadcastAnswer", "server", "id:id code:u16 epoch:u64 seq:u64 time_ms:u64"),
     3003: ("RoomChat", "client", "id:id message_id:u64 conversation:u64 text:str"),
     3004: ("RoomChatAnswer", "server", "id:id code:u16 epoch:u64 seq:u64 time_ms:u64"),
     3005: ("Whisper", "client", "id:id message_id:u64 to:str text:str"),
-    3006: ("WhisperAnswer", "server", "id:id code:u16 time_ms:u64"),
+    3006: ("WhisperAnswer", "server", "id:id code:u16 time_ms:u64 kept:u16"),
     3007: ("Ignore", "client", "id:id name:str on:u16"),
     3008: ("IgnoreAnswer", "server", "id:id code:u16"),
     3009: ("Ignored", "client", "id:id"),
     3010: ("IgnoredAnswer", "server", "id:id code:u16 entries:list<ignored>"),
+    3011: ("History", "client", "id:id conversation:u64 direction:u16 epoch:u64 seq:u64 limit:u16"),
+    3012: ("HistoryAnswer", "server", "id:id code:u16 more:u16 epoch:u64 seq:u64 entries:list<said>"),
     3101: ("BroadcastLine", "server", _LINE + "sender:str text:str"),
     3103: ("WhisperLine", "server", _LINE + "sender:str text:str"),
     3110: ("Missed", "server", "conversation:u64 epoch:u64 from:u64 to:u64"),
@@ -277,8 +286,9 @@ MEANINGS = {
     2001: "no such conversation", 2002: "the room is full", 2003: "already in this room", 2004: "not permitted",
     2005: "not in this room", 2006: "the name of the room is not allowed", 2007: "too many rooms or names",
     2008: "muted", 2101: "nobody of that name is known", 2102: "that is yourself", 2103: "known, but not here",
-    3001: "too fast", 3002: "too slow to read", 3003: "a number out of range", 5001: "the server is stopping",
-    5002: "the server's storage does not answer", 5003: "the server is overloaded", 9999: "a fault of the server",
+    3001: "too fast", 3002: "too slow to read", 3003: "a number out of range", 4001: "the session cannot be resumed",
+    5001: "the server is stopping", 5002: "the server's storage does not answer", 5003: "the server is overloaded",
+    9999: "a fault of the server",
 }
 
 

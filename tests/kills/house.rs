@@ -1,0 +1,113 @@
+//! The server's executable over a database that stays, and the way to whichever process it is now.
+
+use std::{
+    io::{self, Write as _},
+    net::SocketAddr,
+    process::{Command, Stdio},
+};
+
+use tokio::{net::TcpStream, sync::watch, task::block_in_place};
+
+use crate::{
+    folder::Folder,
+    process::{ServerProcess, program},
+};
+
+/// The password of every account.
+pub const PASSWORD: &str = "correct horse";
+/// Who has an account.
+pub const ACCOUNTS: [&str; 4] = ["kim", "lee", "ann", "bob"];
+
+/// A server that is started again and again.
+pub struct House {
+    folder: Folder,
+    durability: String,
+    server: Option<ServerProcess>,
+    address: watch::Sender<Option<SocketAddr>>,
+}
+
+/// The way in.
+#[derive(Clone)]
+pub struct Door(watch::Receiver<Option<SocketAddr>>);
+
+impl House {
+    /// Makes the database and its accounts, and starts the server.
+    pub fn open(durability: &str) -> Self {
+        let folder = Folder::new("chat kills");
+        for name in ACCOUNTS {
+            let mut command = Command::new(program());
+            command.arg("--data").arg(&*folder).args(["user", "add", name, "--password-file", "-"]);
+            let mut child = command.stdin(Stdio::piped()).spawn().expect("it starts");
+            writeln!(child.stdin.take().expect("piped"), "{PASSWORD}").expect("it reads");
+            assert!(child.wait().expect("a child").success(), "{name} gets an account");
+        }
+        let mut house =
+            Self { folder, durability: durability.into(), server: None, address: watch::Sender::new(None) };
+        house.start();
+        house
+    }
+
+    /// Where clients connect to.
+    pub fn door(&self) -> Door {
+        Door(self.address.subscribe())
+    }
+
+    /// Starts it, on another port than before.
+    pub fn start(&mut self) {
+        let durability = format!("history.durability={}", self.durability);
+        let settings = [
+            &durability,
+            // All that is said is read back.
+            "history.lines=1000000",
+            "rates.chat={per_second=0,burst=1}",
+            "rates.other={per_second=0,burst=1}",
+        ];
+        let mut args: Vec<_> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+        args.extend(["--log", "info"]);
+        let server = block_in_place(|| ServerProcess::with_accounts(&self.folder, &args));
+        self.address.send_replace(Some(server.address));
+        self.server = Some(server);
+    }
+
+    /// The processor time that this process has taken, where the system tells.
+    pub fn cpu_s(&self) -> Option<f64> {
+        let pid = self.server.as_ref().expect("it runs").pid();
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // proc(5): fields 14 and 15, counted behind the name in brackets, in hundredths of a second.
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
+        let (user, system): (f64, f64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+        Some((user + system) / 100.0)
+    }
+
+    /// Ends it as it stands; what it has logged.
+    pub fn kill(&mut self) -> String {
+        self.address.send_replace(None);
+        let mut server = self.server.take().expect("it runs");
+        server.kill();
+        block_in_place(|| server.ended()).1
+    }
+
+    /// Stops it in good order; what it has logged.
+    pub fn stop(&mut self) -> String {
+        self.address.send_replace(None);
+        let server = self.server.take().expect("it runs");
+        let mut command = Command::new(program());
+        command.arg("--data").arg(&*self.folder).args(["ctl", "stop"]);
+        let output = block_in_place(|| command.output()).expect("it starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let (status, log) = block_in_place(|| server.ended());
+        assert_eq!(status.code(), Some(0), "{log}");
+        log
+    }
+}
+
+impl Door {
+    /// Connects, as soon as there is a server: what is tested is not how often clients look.
+    pub async fn connect(mut self) -> io::Result<TcpStream> {
+        let address = self.0.wait_for(Option::is_some).await;
+        let address = address.map_err(io::Error::other)?.expect("it was waited for");
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}

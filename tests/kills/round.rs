@@ -1,0 +1,157 @@
+//! Rounds of people who talk and listen while their server is killed and stopped, and what came of it.
+
+use std::collections::BTreeMap;
+
+use chat_proto::{HistoryEntry, LOBBY, RoomSettings, room_flag};
+use iocp_chat::client::{HistoryFrom, Session};
+use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use tokio::{sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    house::{ACCOUNTS, Door, House},
+    person::{self, END, Heard, Person, Place, Said},
+};
+
+/// Who talks; some have accounts.
+const TALKERS: [&str; 4] = ["kim", "lee", "pat", "손님"];
+/// Who only listens.
+const LISTENERS: [&str; 4] = ["ann", "bob", "sam", "손님둘"];
+/// Answers between two restarts, at most.
+const ANSWERS_MAX: usize = 300;
+/// Answers after the last restart of a round.
+const ANSWERS_LAST: usize = 50;
+
+/// How a server ends.
+#[derive(Clone, Copy, Debug)]
+pub enum End {
+    /// At once, as by kill -9.
+    Kill,
+    /// In good order.
+    Stop,
+}
+
+/// What has been said and heard so far.
+pub struct Story {
+    rng: StdRng,
+    room: u64,
+    rounds: usize,
+    saved: Vec<String>,
+    /// Lines that were answered.
+    pub said: Vec<Said>,
+    /// What each has heard.
+    pub heard: BTreeMap<String, Vec<Heard>>,
+    /// What the history has of each conversation.
+    pub pages: BTreeMap<u64, Vec<Said>>,
+}
+
+impl Story {
+    /// Nothing yet.
+    pub fn new(seed: u64) -> Self {
+        Self {
+            rng: StdRng::seed_from_u64(seed),
+            room: 0,
+            rounds: 0,
+            saved: Vec::new(),
+            said: Vec::new(),
+            heard: BTreeMap::new(),
+            pages: BTreeMap::new(),
+        }
+    }
+
+    /// Everybody comes, or comes back as another program; the server ends as often as told; then what has been said is
+    /// answered and heard.
+    pub async fn round(&mut self, house: &mut House, ends: &[End]) {
+        let door = house.door();
+        self.rounds += 1;
+        let end = format!("{END} {}", self.rounds);
+        let people = self.people(&door).await;
+        let (enough, (answered, mut count)) = (CancellationToken::new(), watch::channel(0));
+        let (mut talking, mut listening) = (JoinSet::new(), JoinSet::new());
+        for person in &people[..TALKERS.len()] {
+            let talker = (person.session.clone(), person.name.clone());
+            talking.spawn(person::talk(
+                talker,
+                self.room,
+                self.rng.random(),
+                (enough.clone(), answered.clone()),
+            ));
+        }
+        let sessions: Vec<_> = people.iter().map(|person| person.session.clone()).collect();
+        for mut person in people {
+            let (room, end) = (self.room, end.clone());
+            listening.spawn(async move { (person.listen(room, &end).await, person) });
+        }
+        for one in ends {
+            let goal = *count.borrow() + self.rng.random_range(0..=ANSWERS_MAX);
+            count.wait_for(|count| *count >= goal).await.expect("people talk");
+            match one {
+                End::Kill => house.kill(),
+                End::Stop => house.stop(),
+            };
+            house.start();
+        }
+        let goal = *count.borrow() + ANSWERS_LAST;
+        count.wait_for(|count| *count >= goal).await.expect("people talk");
+        enough.cancel();
+        for said in talking.join_all().await {
+            self.said.extend(said);
+        }
+        // Nobody hears what they say themselves.
+        for session in &sessions[..2] {
+            person::say_the_end(session, self.room, &end).await;
+        }
+        let pages = [LOBBY, self.room].map(|conversation| (conversation, read(&sessions[0], conversation)));
+        for (conversation, reading) in pages {
+            self.pages.insert(conversation, reading.await);
+        }
+        drop(sessions);
+        let mut people = listening.join_all().await;
+        let all = || TALKERS.iter().chain(&LISTENERS);
+        let place = |name: &str| all().position(|one| *one == name);
+        people.sort_by_key(|(_, person)| place(&person.name));
+        for (heard, person) in people {
+            self.heard.entry(person.name.clone()).or_default().extend(heard);
+            self.saved.push(person.save());
+        }
+    }
+
+    /// Everybody, in the room too.
+    async fn people(&mut self, door: &Door) -> Vec<Person> {
+        let mut people = Vec::new();
+        for saved in std::mem::take(&mut self.saved) {
+            people.push(Person::resume(door, &saved, self.rng.random()).await);
+        }
+        if !people.is_empty() {
+            return people;
+        }
+        for name in TALKERS.iter().chain(&LISTENERS) {
+            people.push(Person::log_in(door, name, ACCOUNTS.contains(name), self.rng.random()).await);
+        }
+        let settings = RoomSettings { capacity: 99, flags: room_flag::PERSISTENT, slow_s: 0 };
+        let made = people[0].session.create_room("work", "", settings, "").await.expect("made");
+        self.room = made.place.conversation;
+        for person in &people[1..] {
+            person.session.join_room("work", "").await.expect("open to all");
+        }
+        // Who is in which room is stored behind what happens, and before another is let in.
+        let last = Person::log_in(door, "last", false, self.rng.random()).await;
+        last.session.log_out().await.expect("heard");
+        people
+    }
+}
+
+/// All that the history has of a conversation.
+async fn read(session: &Session, conversation: u64) -> Vec<Said> {
+    let (mut from, mut lines) = (Some(HistoryFrom::Beginning), Vec::new());
+    while let Some(place) = from {
+        let page = session.history(conversation, place, u16::MAX).await.expect("it is read");
+        from = place.next(&page);
+        lines.extend(page.entries.0.into_iter().map(|HistoryEntry { epoch, seq, sender, text, .. }| Said {
+            place: Place { conversation, epoch, seq },
+            sender,
+            text,
+        }));
+    }
+    lines
+}

@@ -227,6 +227,27 @@ async fn of_an_epoch_that_nobody_knows_all_is_told_as_missing() {
 }
 
 #[tokio::test]
+async fn a_token_is_good_no_longer_than_its_time_after_its_session_has_left() {
+    let fresh = fresh().await;
+    let mut config = quiet();
+    config.resume.grace = Duration::from_millis(50);
+    config.resume.ttl = Duration::from_millis(1);
+    let stage = Stage::with(&fresh, &config).await;
+    let (lee, kim) = (Peer::log_in(&stage.server, "lee").await, Peer::log_in(&stage.server, "kim").await);
+    // However long one is there: the time has not begun.
+    let mut lee = Peer::resume(&stage.server, lee.token()).await.expect("good");
+    lee.attach(&[]).await;
+    let token = kim.token();
+    drop(kim);
+    while stage.store.resumes().load_here().await.expect("an answer").len() > 1 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    let refusal = Peer::resume(&stage.server, token).await.map(drop).expect_err("its time is over");
+    assert_eq!(refusal.code, ErrorCode::ResumeInvalid.into());
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn a_token_is_of_no_use_to_another_server() {
     let (one, other) = (fresh().await, fresh().await);
     let stage = Stage::over(&one).await;

@@ -48,18 +48,6 @@ impl Absences {
         }
         Absence { absences: Arc::clone(self), number }
     }
-
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.state.lock().absent.len()
-    }
-
-    /// Whether nobody is absent.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
 }
 
 impl Drop for Absence {

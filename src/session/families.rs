@@ -197,18 +197,6 @@ impl Families {
         }
     }
 
-    /// Families there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.live.lock().len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// Waits until what has changed is stored, before anybody is told of it: as long as it takes where lines are stored
     /// before they are answered, else no longer than a moment. A token that a broken server took along looks like a theft
     /// to the next one.

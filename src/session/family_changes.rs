@@ -200,14 +200,3 @@ impl FamilyChanges {
         let _ = stored.wait_for(|stored| *stored >= noted).await;
     }
 }
-
-impl Changes {
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.families.is_empty()
-            && self.accounts.is_empty()
-            && self.mailboxes.is_empty()
-            && self.rooms.is_empty()
-    }
-}

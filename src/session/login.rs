@@ -89,12 +89,8 @@ impl Doorkeeper {
     }
 
     /// Who is here.
-    pub(super) fn registry(&self) -> &SessionRegistry {
+    pub(super) fn registry(&self) -> &Arc<SessionRegistry> {
         &self.registry
-    }
-
-    pub(super) fn shared_registry(&self) -> Arc<SessionRegistry> {
-        Arc::clone(&self.registry)
     }
 
     /// What brings sessions back.

@@ -150,22 +150,17 @@ impl Part<'_> {
         self.place = Place { epoch: self.log.epoch(), seq: taken.max(before) };
     }
 
-    /// Nothing is known of the place: all is missing of the present epoch that memory has not.
-    fn skip_unknown(&mut self, before: u64) {
-        let taken = if self.place.epoch == self.log.epoch() { self.place.seq } else { 0 };
-        if taken < before {
-            self.miss(self.log.epoch(), taken + 1, before);
-        }
-        self.place = Place { epoch: self.log.epoch(), seq: taken.max(before) };
-    }
-
     /// Nothing is known of the place, or nothing can be read: all is missing that memory has not.
     fn skip(&mut self, before: u64) {
-        let Place { epoch, seq } = self.place;
-        if epoch != self.log.epoch() && seq != UNKNOWN_END {
+        let (Place { epoch, seq }, present) = (self.place, self.log.epoch());
+        if epoch != present && seq != UNKNOWN_END {
             self.miss(epoch, seq + 1, UNKNOWN_END);
         }
-        self.skip_unknown(before);
+        let taken = if epoch == present { seq } else { 0 };
+        if taken < before {
+            self.miss(present, taken + 1, before);
+        }
+        self.place = Place { epoch: present, seq: taken.max(before) };
     }
 
     fn finish(self) -> Replay {

@@ -116,7 +116,7 @@ impl Doorkeeper {
                 None => anew = Some(self.begin_anew(&whose, from, now).await?),
             }
         };
-        let session = Session::new(forms, subscriber, self.shared_registry(), departure, whose.account)
+        let session = Session::new(forms, subscriber, Arc::clone(self.registry()), departure, whose.account)
             .resumable_by(family, &next, self.families());
         drop(unclaimed);
         session.subscriber().mute_until(self.bans().muted_until(&session.forms.key, now));

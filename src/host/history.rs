@@ -11,7 +11,10 @@ use super::{
     database::{self, Missing},
     exit::Failure,
 };
-use crate::store::{AuditEntry, Erased, OPERATOR, Person, Store};
+use crate::{
+    config::HistoryConfig,
+    store::{AuditEntry, Erased, OPERATOR, Person, Store},
+};
 
 /// What to do with the history.
 #[derive(Args)]
@@ -46,12 +49,12 @@ enum Verb {
     },
     /// Delete of each conversation what is too old or too much. The server does so by itself, as it is set.
     Prune {
-        /// Lines that each conversation keeps.
-        #[arg(long, value_name = "COUNT", default_value_t = 10_000)]
-        lines: u64,
-        /// How old they may be.
-        #[arg(long, value_name = "TIME", default_value = "30d", value_parser = humantime::parse_duration)]
-        age: Duration,
+        /// Lines that each conversation keeps [default: as `history.lines` is set].
+        #[arg(long, value_name = "COUNT")]
+        lines: Option<u64>,
+        /// How old they may be [default: as `history.age` is set].
+        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+        age: Option<Duration>,
     },
 }
 
@@ -67,7 +70,10 @@ pub async fn run(args: &HistoryArgs, settings: &Settings) -> Result<(), Failure>
     let store = database::open_beside(&place).await?;
     let done = match &args.verb {
         Verb::Erase { name, .. } => erase(&store, name).await,
-        Verb::Prune { lines, age } => prune(&store, *lines, *age).await,
+        Verb::Prune { lines, age } => {
+            let HistoryConfig { lines: set_lines, age: set_age, .. } = config.history;
+            prune(&store, lines.unwrap_or(set_lines), age.unwrap_or(set_age)).await
+        }
     };
     let closed = store.close().await;
     super::print(&done?)?;

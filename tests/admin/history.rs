@@ -67,7 +67,9 @@ async fn what_is_too_old_or_too_much_is_pruned_of_every_conversation() {
     say(&data, 5, &[("a", 40), ("b", 20)]).await;
     assert_eq!(data.done(&["history", "prune"]), "pruned 2 lines\n");
     assert_eq!(senders(&data, 1).await, ["b", "c", "d"]);
-    assert_eq!(data.done(&["history", "prune", "--lines", "2"]), "pruned 1 line\n");
+    // As the server would do it.
+    let set = ["history", "prune", "--set", "history.lines=2"];
+    assert_eq!(data.done(&set), "pruned 1 line\n");
     assert_eq!((senders(&data, 1).await.len(), senders(&data, 5).await.len()), (2, 1));
     assert_eq!(data.done(&["history", "prune", "--age", "7d"]), "pruned 2 lines\n");
     assert_eq!((senders(&data, 1).await, senders(&data, 5).await), (vec!["d".to_owned()], Vec::new()));

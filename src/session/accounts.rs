@@ -8,8 +8,8 @@ use chat_proto::{
 use tokio::time::Instant;
 
 use super::{
-    Busy, FamilyId, FamilyRecord, Hasher, NameForms, Password, Throttle, Verdict, hashing::WAIT_MAX,
-    ledger::person, refused_for, sanctions::Written,
+    Busy, FamilyId, FamilyRecord, Hasher, NameForms, Password, SteadyClock, Throttle, Verdict,
+    hashing::WAIT_MAX, ledger::person, refused_for, sanctions::Written,
 };
 use crate::{
     config::{AccountsConfig, Registration},
@@ -25,6 +25,8 @@ pub struct AccountDesk {
     registration: Registration,
     /// Milliseconds since 1970 UTC.
     clock: fn() -> u64,
+    /// The time by which tokens expire.
+    steady: SteadyClock,
 }
 
 impl AccountDesk {
@@ -37,6 +39,7 @@ impl AccountDesk {
             throttle: Throttle::new(),
             registration: config.registration,
             clock,
+            steady: SteadyClock::new(clock),
         }
     }
 
@@ -96,7 +99,8 @@ impl AccountDesk {
     }
 
     /// A family of tokens that was stored and has not expired, of somebody who may log in.
-    pub async fn stored_family(&self, family: FamilyId, now: u64) -> Result<Option<FamilyRecord>, Refusal> {
+    pub async fn stored_family(&self, family: FamilyId) -> Result<Option<FamilyRecord>, Refusal> {
+        let now = self.steady.now_ms();
         let found = self.store.resumes().find(family.to_bytes()).await;
         let found = found.map_err(|error| unavailable(&error))?;
         Ok(found.filter(|found| found.resume.expires_ms > now).and_then(|found| FamilyRecord::recall(&found)))

@@ -5,7 +5,9 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Changes, FamilyChanges, FamilyId, FamilyRecord, KeptMailbox, ledger::person, unavailable};
+use super::{
+    Changes, FamilyChanges, FamilyId, FamilyRecord, KeptMailbox, SteadyClock, ledger::person, unavailable,
+};
 use crate::{
     room::{SessionId, Whispered},
     store::{Letter, Store, StoreError, StoredMailbox, StoredResume},
@@ -27,13 +29,14 @@ pub async fn keep_families(
     clock: fn() -> u64,
     done: CancellationToken,
 ) {
+    let clock = SteadyClock::new(clock);
     let mut expiring = interval_at(Instant::now(), EXPIRE_EVERY);
     expiring.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             biased;
             () = changes.changed() => {
-                if store_all(&store, &changes, ttl_ms, clock()).await.is_err() {
+                if store_all(&store, &changes, ttl_ms, clock.now_ms()).await.is_err() {
                     tokio::select! {
                         () = sleep(RETRY) => {}
                         () = done.cancelled() => {}
@@ -43,13 +46,13 @@ pub async fn keep_families(
             }
             () = done.cancelled() => break,
             _ = expiring.tick() => {
-                if let Err(error) = store.resumes().expire(clock()).await {
+                if let Err(error) = store.resumes().expire(clock.now_ms()).await {
                     unavailable(&error);
                 }
             }
         }
     }
-    if store_all(&store, &changes, ttl_ms, clock()).await.is_err() {
+    if store_all(&store, &changes, ttl_ms, clock.now_ms()).await.is_err() {
         tracing::error!(
             event = "resume_unstored",
             "some sessions will not be resumed: they could not be stored"

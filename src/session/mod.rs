@@ -26,6 +26,7 @@ mod returning;
 mod room_requests;
 mod sanctions;
 mod session;
+mod steady_clock;
 mod throttle;
 mod upkeep;
 
@@ -51,5 +52,6 @@ pub use registry::SessionRegistry;
 pub use replay::{Place, Replay};
 pub use returning::{Returning, recall_whispers};
 pub use session::Session;
+pub use steady_clock::SteadyClock;
 pub use throttle::{Throttle, network};
 pub use upkeep::Upkeep;

@@ -55,7 +55,7 @@ impl Doorkeeper {
         let used = if features & feature::RESUME == 0 {
             Err(Refusal::new(ErrorCode::ResumeInvalid))
         } else {
-            self.use_up(&request.token, from, now).await
+            self.use_up(&request.token, from).await
         };
         let guessed = matches!(&used, Err(refusal) if refusal.code == ErrorCode::ResumeInvalid.into());
         if let Some(accounts) = self.accounts().filter(|_| !guessed) {
@@ -65,9 +65,9 @@ impl Doorkeeper {
         self.come_back(used?, request.id, from, inbox, now).await
     }
 
-    async fn use_up(&self, token: &ResumeToken, from: IpAddr, now: u64) -> Result<Used, Refusal> {
+    async fn use_up(&self, token: &ResumeToken, from: IpAddr) -> Result<Used, Refusal> {
         if !self.families().knows(token) {
-            self.recall_family(token, now).await?;
+            self.recall_family(token).await?;
         }
         self.use_token(token, from)
     }
@@ -187,13 +187,13 @@ impl Doorkeeper {
     }
 
     /// Looks for a family that was stored.
-    async fn recall_family(&self, token: &ResumeToken, now: u64) -> Result<(), Refusal> {
+    async fn recall_family(&self, token: &ResumeToken) -> Result<(), Refusal> {
         let Some(accounts) = self.accounts() else { return Ok(()) };
         // What is stored may be behind: a family that has just ended is still there.
         if timeout(STORED_WITHIN, self.families().stored()).await.is_err() {
             return Err(Refusal::new(ErrorCode::StorageUnavailable));
         }
-        if let Some(record) = accounts.stored_family(super::family_of(token), now).await? {
+        if let Some(record) = accounts.stored_family(super::family_of(token)).await? {
             self.families().adopt(record);
         }
         Ok(())

@@ -27,7 +27,11 @@ pub fn password(text: &str) -> Credential {
 impl Stage {
     /// One with an account for each of these names, by [`password`] "correct horse".
     pub async fn with(names: &[&str]) -> Self {
-        let mut config: Config = quiet();
+        Self::by(quiet(), names).await
+    }
+
+    /// As [`with`](Self::with), by these settings.
+    pub async fn by(mut config: Config, names: &[&str]) -> Self {
         // What hashes cost is not what is tested here.
         config.accounts.hashing = HashingConfig { memory_kib: 8, passes: 1, lanes: 1, at_once: 2 };
         let store = Store::open(&Place::memory()).await.expect("a database");

@@ -1,13 +1,15 @@
 //! What a token is good for: once, for its owner, until the session is over.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, time::Duration};
 
 use chat_proto::{ClientPacket, ErrorCode, Refusal, Resume, ResumeToken, ServerPacket, feature};
 use iocp_chat::server::Server;
+use tokio::time::sleep;
 
 use crate::{
     common::{Raw, broadcast, id, login, quiet, serve},
     peer::Peer,
+    stage::Stage,
 };
 
 async fn refused(server: &Server, token: ResumeToken) -> ErrorCode {
@@ -126,6 +128,49 @@ async fn tokens_that_were_never_given_are_refused_alike_and_three_end_the_connec
     }
     assert!(matches!(raw.receive().await, Some(ServerPacket::Goodbye(_))));
     Peer::resume(&server, kim.token()).await.map(drop).expect("hers is good all the while");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_there_are_accounts_whoever_guesses_from_one_address_has_to_wait_and_its_honest_people_do_not()
+{
+    let stage = Stage::with(&["kim"]).await;
+    let kim = stage.owner("kim").await;
+    let (home, elsewhere) = (IpAddr::from([10, 0, 0, 1]), IpAddr::from([10, 0, 0, 2]));
+    let guess = async |from| {
+        let raw = Peer::greet_from(&stage.server, from, feature::RESUME).await;
+        Peer::resume_over(raw, ResumeToken([7; 32])).await.map(drop).expect_err("nobody was given it")
+    };
+    for number in 0..20 {
+        assert_eq!(guess(home).await, Refusal::new(ErrorCode::ResumeInvalid), "guess {number}");
+    }
+    let refusal = guess(home).await;
+    assert_eq!(refusal.code, ErrorCode::AuthThrottled.into());
+    assert!((1..=3_001).contains(&refusal.retry_ms), "{refusal:?}");
+    assert_eq!(guess(elsewhere).await, Refusal::new(ErrorCode::ResumeInvalid));
+    sleep(Duration::from_millis(refusal.retry_ms.into())).await;
+    // A good token of the same address is no guess, however often it is used.
+    let mut kim = kim.token();
+    for _ in 0..40 {
+        let raw = Peer::greet_from(&stage.server, home, feature::RESUME).await;
+        kim = Peer::resume_over(raw, kim).await.expect("good").token();
+    }
+    assert_eq!(guess(home).await, Refusal::new(ErrorCode::ResumeInvalid));
+    assert_eq!(guess(home).await.code, ErrorCode::AuthThrottled.into());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_lives_as_long_as_it_is_said_after_its_session_has_left_whatever_the_systems_clock_says() {
+    let mut config = quiet();
+    (config.resume.grace, config.resume.ttl) = (Duration::from_secs(60), Duration::from_hours(24));
+    let stage = Stage::by(config, &["kim", "lee"]).await;
+    // Tokio's clock goes on by a day, and the system's stands still: to the server it has been set back by a day.
+    let (kim, lee) = (stage.owner("kim").await.token(), stage.owner("lee").await.token());
+    sleep(Duration::from_secs(61)).await;
+    assert_eq!(stage.server.sessions(), 0);
+    sleep(Duration::from_hours(24) - Duration::from_secs(2)).await;
+    Peer::resume(&stage.server, kim).await.map(drop).expect("there is a second left");
+    sleep(Duration::from_secs(2)).await;
+    assert_eq!(stage.refused(lee).await, ErrorCode::ResumeInvalid);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,9 +9,10 @@ use serde_json::json;
 use super::{
     args::Settings,
     confirm::confirm,
+    ctl,
     database::{self, Missing},
     exit::Failure,
-    first_admin,
+    first_admin, folder,
     password::PasswordArgs,
     transfer,
 };
@@ -30,7 +31,8 @@ pub struct UserArgs {
 }
 
 const EXAMPLES: &str = "\
-Changes are there at the next log-in. Who is signed in stays until they leave.
+Beside a running server, whose password is changed, who is disabled or deleted is put out of it. Another
+role is there at the next log-in.
 
 Examples:
   chat-server user add kim --role admin             asks for the password
@@ -157,7 +159,8 @@ impl Users<'_> {
                 let account = self.find(name).await?;
                 accounts.set_password(account.id, &self.hash(password).await?).await?;
                 self.store.resumes().revoke_account(account.id, None).await?;
-                say(&format!("{} has another password", account.name))
+                say(&format!("{} has another password", account.name))?;
+                self.put_out(&account, "your password was changed").await
             }
             Verb::List { json } => self.list(*json).await,
             Verb::Disable { name, force } => {
@@ -169,7 +172,8 @@ impl Users<'_> {
                 }
                 // Once enabled again, who was logged in shows the password.
                 self.store.resumes().revoke_account(account.id, None).await?;
-                say(&format!("{} is disabled", account.name))
+                say(&format!("{} is disabled", account.name))?;
+                self.put_out(&account, "your account is disabled").await
             }
             Verb::Enable { name } => {
                 let account = self.find(name).await?;
@@ -196,10 +200,24 @@ impl Users<'_> {
                 } else {
                     self.keep_an_admin(&account, AdminStep::Delete).await?;
                 }
-                say(&format!("{} is deleted", account.name))
+                say(&format!("{} is deleted", account.name))?;
+                self.put_out(&account, "your account was deleted").await
             }
             Verb::Export { file } => transfer::export(accounts, file).await,
             Verb::Import { file } => transfer::import(accounts, file, &self.rules()).await,
+        }
+    }
+
+    /// Puts somebody out of the server that runs in the data folder, as whoever is signed in is asked for no password.
+    async fn put_out(&self, account: &Account, why: &str) -> Result<(), Failure> {
+        // Without one there is no way to a server that runs.
+        let Ok(folder) = folder::data(self.config) else { return Ok(()) };
+        match ctl::put_out(&folder, &account.name, why).await {
+            Ok(true) => say(&format!("{} was signed in, and is put out", account.name)),
+            Ok(false) => Ok(()),
+            Err(failure) => {
+                Err(Failure::Runtime(format!("{} may still be signed in: {failure}", account.name)))
+            }
         }
     }
 

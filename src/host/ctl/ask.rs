@@ -2,6 +2,7 @@
 
 use std::{io, path::Path, time::Duration};
 
+use chat_proto::ErrorCode;
 use serde_json::Value;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -25,6 +26,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(15);
 const WATCH: Duration = Duration::from_secs(1);
 /// Lines between two headings of what is watched.
 const HEADING: usize = 20;
+/// What is answered about somebody who is not there.
+const NOT_HERE: [u16; 2] = [ErrorCode::UserNotFound as u16, ErrorCode::UserOffline as u16];
 /// How long a server may take to stop: three times what it takes unless configured otherwise.
 const STOP_MAX: Duration = Duration::from_secs(60);
 
@@ -52,6 +55,20 @@ pub async fn run(args: &CtlArgs, settings: &Settings) -> Result<(), Failure> {
             }
             if args.json { Ok(()) } else { crate::host::print(&shown.end()) }
         }
+    }
+}
+
+/// Puts somebody out of the server of a data folder, for a reason that they are told. Returns whether they were there: a
+/// folder without a running server has nobody to put out.
+pub async fn put_out(folder: &Path, name: &str, reason: &str) -> Result<bool, Failure> {
+    if matches!(local::connect(folder).await, Err(error) if error.kind() == io::ErrorKind::NotFound) {
+        return Ok(false);
+    }
+    let request = Request::Kick { name: name.into(), reason: reason.into() };
+    match Asked::begin(folder, &request).await?.next_or_end().await? {
+        Ok(_) | Err(End::Done) => Ok(true),
+        Err(End::Refused { code, .. }) if NOT_HERE.contains(&code) => Ok(false),
+        Err(End::Refused { code, text }) => Err(refused(code, text)),
     }
 }
 
@@ -85,6 +102,15 @@ impl Asked<()> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Asked<S> {
     /// The next record; `None` when there are no more.
     async fn next(&mut self) -> Result<Option<Value>, Failure> {
+        match self.next_or_end().await? {
+            Ok(record) => Ok(Some(record)),
+            Err(End::Done) => Ok(None),
+            Err(End::Refused { code, text }) => Err(refused(code, text)),
+        }
+    }
+
+    /// The next record, or how the answer ends.
+    async fn next_or_end(&mut self) -> Result<Result<Value, End>, Failure> {
         let read = timeout(ANSWER_MAX, self.lines.read(RECORD_BYTES_MAX)).await;
         let line = match read {
             Ok(Ok(Some(line))) => line,
@@ -94,18 +120,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Asked<S> {
         };
         let record: Value = serde_json::from_slice(&line).map_err(|error| self.failed(error))?;
         if record.get("end").is_none() {
-            return Ok(Some(record));
+            return Ok(Ok(record));
         }
-        match serde_json::from_value(record).map_err(|error| self.failed(error))? {
-            End::Done => Ok(None),
-            End::Refused { code: 0, text } => Err(Failure::Runtime(text)),
-            End::Refused { code, text } => Err(Failure::Runtime(format!("{text} ({code})"))),
-        }
+        serde_json::from_value(record).map(Err).map_err(|error| self.failed(error))
     }
 
     fn failed(&self, why: impl std::fmt::Display) -> Failure {
         Failure::running(&self.place, why)
     }
+}
+
+fn refused(code: u16, text: String) -> Failure {
+    Failure::Runtime(if code == 0 { text } else { format!("{text} ({code})") })
 }
 
 /// Asks again and again. Each time anew: a connection that is kept would be the one to go when there are many.

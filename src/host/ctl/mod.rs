@@ -23,5 +23,5 @@ use pipe as local;
 use socket as local;
 
 pub use args::CtlArgs;
-pub use ask::run;
+pub use ask::{put_out, run};
 pub use channel::Channel;

@@ -30,14 +30,14 @@ impl Absent {
     /// Keeps its places until another connection has them, its time is over, or somebody ends it.
     pub async fn wait(mut self, shared: &Shared) {
         let subscriber = Arc::clone(self.session.subscriber());
-        let (id, user) = (subscriber.id(), subscriber.name());
-        tracing::info!(event = "session_absent", session = %id, %user, "its connection is lost");
+        let (session, user) = (subscriber.id().0, subscriber.name());
+        tracing::info!(event = "session_absent", session, %user, "its connection is lost");
         tokio::select! {
             biased;
             reason = closed(&subscriber) => self.session.leave(reason),
             () = shared.stop.cancelled() => self.session.forgo_departure(),
             () = sleep_until(self.until) => {
-                tracing::info!(event = "session_lapsed", session = %id, %user, "nobody came back to it in time");
+                tracing::info!(event = "session_lapsed", session, %user, "nobody came back to it in time");
                 self.session.lapse();
             }
         }

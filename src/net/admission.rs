@@ -53,7 +53,8 @@ struct State {
     recent: LruCache<IpAddr, Recent>,
     /// In the order they came.
     guests: BTreeMap<u64, CancellationToken>,
-    next_guest: u64,
+    /// Numbers given so far.
+    numbers: u64,
 }
 
 struct Recent {
@@ -65,8 +66,9 @@ struct Recent {
 pub struct Ticket {
     admission: Arc<Admission>,
     address: Option<IpAddr>,
-    /// Its number among the guests and what says that it must go, until it has logged in.
-    guest: Option<(u64, CancellationToken)>,
+    number: u64,
+    /// What says that it must go, until it has logged in.
+    guest: Option<CancellationToken>,
 }
 
 impl Admission {
@@ -78,7 +80,7 @@ impl Admission {
             addresses: HashMap::new(),
             recent: LruCache::unbounded(),
             guests: BTreeMap::new(),
-            next_guest: 0,
+            numbers: 0,
         };
         Self { limits, state: Mutex::new(state) }
     }
@@ -103,15 +105,15 @@ impl Admission {
         }
         state.connections += 1;
         let evicted = CancellationToken::new();
-        let guest = state.next_guest;
-        state.next_guest += 1;
-        state.guests.insert(guest, evicted.clone());
+        state.numbers += 1;
+        let number = state.numbers;
+        state.guests.insert(number, evicted.clone());
         if state.guests.len() > self.limits.guests
             && let Some((_, oldest)) = state.guests.pop_first()
         {
             oldest.cancel();
         }
-        Ok(Ticket { admission: Arc::clone(self), address, guest: Some((guest, evicted)) })
+        Ok(Ticket { admission: Arc::clone(self), address, number, guest: Some(evicted) })
     }
 
     /// Connections there are.
@@ -144,16 +146,22 @@ impl State {
 }
 
 impl Ticket {
+    /// The number of the connection, from 1 on, which no other has had. The log has it.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Cancelled when the place is needed for somebody who came later; never, once the peer has logged in.
     #[must_use]
     pub fn evicted(&self) -> CancellationToken {
-        self.guest.as_ref().map(|(_, evicted)| evicted.clone()).unwrap_or_default()
+        self.guest.clone().unwrap_or_default()
     }
 
     /// The peer has logged in: it is no guest any more.
     pub fn logged_in(&mut self) {
-        if let Some((guest, _)) = self.guest.take() {
-            self.admission.state.lock().guests.remove(&guest);
+        if self.guest.take().is_some() {
+            self.admission.state.lock().guests.remove(&self.number);
         }
     }
 }
@@ -162,8 +170,8 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         let mut state = self.admission.state.lock();
         state.connections -= 1;
-        if let Some((guest, _)) = &self.guest {
-            state.guests.remove(guest);
+        if self.guest.is_some() {
+            state.guests.remove(&self.number);
         }
         if let Some(address) = self.address
             && let Some(count) = state.addresses.get_mut(&address)

@@ -17,7 +17,7 @@ pub fn serve<S: Transport>(
     inbox: Inbox,
 ) -> impl Future<Output = ()> + Send {
     let reading = shared.readers.token();
-    let guest = Box::new(Guest::new(socket, peer, Arc::clone(&shared)));
+    let guest = Box::new(Guest::new(socket, (ticket.number(), peer), Arc::clone(&shared)));
     async move {
         let (farewell, kept) = match Box::pin(guest.log_in(&inbox, ticket.evicted())).await {
             Ok(mut member) => {

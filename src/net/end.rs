@@ -91,6 +91,15 @@ impl End {
         }
     }
 
+    /// What failed, if the transport did.
+    #[must_use]
+    pub fn error(&self) -> Option<&io::Error> {
+        match self {
+            Self::Broken(error) => Some(error),
+            _ => None,
+        }
+    }
+
     /// The server found fault with the peer: counted as a reject.
     #[must_use]
     pub fn refusal(&self) -> Option<ErrorCode> {

@@ -47,6 +47,8 @@ pub struct Farewell<S> {
 
 /// What the operator's log says of a connection.
 pub struct About {
+    /// The connection's number.
+    pub conn: u64,
     /// The peer's address.
     pub peer: SocketAddr,
     /// When it connected.
@@ -117,14 +119,15 @@ impl<S: Transport> Farewell<S> {
     }
 
     fn log(&self) {
-        let About { peer, since, session, missed } = &self.about;
+        let About { conn, peer, since, session, missed } = &self.about;
         let (reason, dur_ms) = (self.end.name(), since.elapsed().as_millis());
         let code = self.end.goodbye().map(|code| code.0);
+        let err = self.end.error().map(tracing::field::display);
         if let Some(subscriber) = session {
-            let (session, user) = (subscriber.id(), subscriber.name());
-            tracing::info!(event = "session_end", %peer, %session, %user, reason, code, missed, dur_ms, "left");
+            let (session, user) = (subscriber.id().0, subscriber.name());
+            tracing::info!(event = "session_end", conn, %peer, session, %user, reason, code, err, missed, dur_ms, "left");
         } else {
-            tracing::debug!(event = "guest_end", %peer, reason, code, dur_ms, "left before logging in");
+            tracing::debug!(event = "guest_end", conn, %peer, reason, code, err, dur_ms, "left before logging in");
         }
     }
 }

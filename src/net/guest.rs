@@ -46,13 +46,13 @@ pub struct Guest<S> {
 }
 
 impl<S: Transport> Guest<S> {
-    /// Somebody who has just connected.
-    pub fn new(socket: S, peer: SocketAddr, shared: Arc<Shared>) -> Self {
+    /// Somebody who has just connected: the number of the connection, and from where.
+    pub fn new(socket: S, (conn, peer): (u64, SocketAddr), shared: Arc<Shared>) -> Self {
         let since = Instant::now();
         Self {
             reader: PacketReader::new(socket, GUEST_PACKET_BYTES_MAX),
             shared,
-            about: About { peer, since, session: None, missed: 0 },
+            about: About { conn, peer, since, session: None, missed: 0 },
             rate: TokenBucket::new(GUEST_RATE, since),
             refusals: 0,
             greeted: false,

@@ -68,7 +68,7 @@ pub async fn listen(
             }
             Err(error) => {
                 shared.metrics.accept_errors.add(1);
-                tracing::warn!(event = "accept_failed", %error, retry_ms = back_off.as_millis(), "no connection could be accepted");
+                tracing::warn!(event = "accept_failed", err = %error, retry_ms = back_off.as_millis(), "no connection could be accepted");
                 tokio::select! {
                     () = shared.stop.cancelled() => return,
                     () = sleep(back_off) => back_off = (back_off * 2).min(BACK_OFF_MAX),
@@ -96,7 +96,7 @@ fn turn_away(socket: &TcpStream, peer: SocketAddr, refused: Refused, shared: &Sh
         Refused::Draining => ErrorCode::ShuttingDown,
     };
     shared.metrics.reject(code);
-    tracing::debug!(event = "turned_away", %peer, reason = %refused, "turned away");
+    tracing::debug!(event = "turned_away", %peer, code = code as u16, reason = %refused, "turned away");
     if refused != Refused::Flood {
         // Nobody waits for a peer that cannot take one packet at once.
         let _ = socket.try_write(&goodbye(code.into()));

@@ -35,7 +35,8 @@ impl<S: Transport> Member<S> {
     pub fn new(mut reader: PacketReader<S>, session: Session, shared: Arc<Shared>, mut about: About) -> Self {
         let subscriber = Arc::clone(session.subscriber());
         about.session = Some(Arc::clone(&subscriber));
-        tracing::info!(event = "session_start", peer = %about.peer, session = %session.id(), user = %subscriber.name(), "logged in");
+        let (conn, peer, session_id) = (about.conn, about.peer, session.id().0);
+        tracing::info!(event = "session_start", conn, %peer, session = session_id, user = %subscriber.name(), "logged in");
         shared.metrics.logins.add(1);
         reader.widen(CLIENT_PACKET_BYTES_MAX);
         let mut write_half = None;

@@ -3,6 +3,7 @@
 mod accounts;
 mod database;
 mod history;
+mod log;
 mod resume;
 mod rooms;
 #[cfg(test)]
@@ -22,6 +23,7 @@ use toml::{Table, Value};
 pub use accounts::{AccountsConfig, HashingConfig, NamePolicy, Registration, SecondLogin};
 pub use database::DatabaseConfig;
 pub use history::{Durability, Failing, HistoryConfig};
+pub use log::{LogAddresses, LogConfig, LogFormat};
 pub use resume::ResumeConfig;
 pub use rooms::RoomsConfig;
 
@@ -143,26 +145,6 @@ pub struct Bounds {
     pub bytes: usize,
 }
 
-/// What the operator sees.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LogConfig {
-    /// A level, or directives as of `tracing_subscriber::EnvFilter`.
-    pub level: String,
-    /// For people or for machines.
-    pub format: LogFormat,
-}
-
-/// For whom the log is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// People.
-    Text,
-    /// Machines: a JSON object a line.
-    Json,
-}
-
 /// A setting that cannot be.
 #[derive(Debug, Error)]
 pub enum ConfigError {
@@ -218,7 +200,7 @@ impl Default for Config {
             accounts: AccountsConfig::default(),
             database: DatabaseConfig::default(),
             history: HistoryConfig::default(),
-            log: LogConfig { level: "info".into(), format: LogFormat::Text },
+            log: LogConfig::default(),
         }
     }
 }
@@ -308,6 +290,7 @@ impl Config {
         self.resume.check()?;
         self.database.check()?;
         self.history.check()?;
+        self.log.check()?;
         if self.history.durability == Durability::Full && !self.keeps_history() {
             return Err("`history.durability` \"full\" needs `history.keep` and a database".into());
         }

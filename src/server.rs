@@ -262,13 +262,13 @@ impl Server {
             drop(inbox);
             // Ends when the last handle to it is gone and its inbox is empty.
             if let Err(error) = fan_out.await {
-                tracing::error!(event = "fan_out_failed", %error, "the fan-out failed");
+                tracing::error!(event = "fan_out_failed", err = %error, "the fan-out failed");
             }
             // What waits to be stored is answered before the goodbyes.
             if let Some(ledger) = ledger
                 && let Err(error) = ledger.await
             {
-                tracing::error!(event = "ledger_failed", %error, "the ledger failed");
+                tracing::error!(event = "ledger_failed", err = %error, "the ledger failed");
             }
             shared.quiet.cancel();
             connections.wait().await;

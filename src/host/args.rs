@@ -3,9 +3,8 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
-use super::exit::Failure;
+use super::{exit::Failure, log};
 use crate::config::Config;
 
 /// A chat server: log in, talk to everyone, whisper to one.
@@ -123,8 +122,7 @@ impl Settings {
         if let Some(data) = &self.data {
             config.data = Some(data.clone());
         }
-        EnvFilter::try_new(&config.log.level)
-            .map_err(|error| Failure::Config(format!("`log.level`: {error}: {:?}", config.log.level)))?;
+        log::filter(&config.log.level).map_err(|error| Failure::Config(format!("`log.level`: {error}")))?;
         Ok(config)
     }
 }

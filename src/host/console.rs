@@ -12,12 +12,17 @@ use crate::stop::{Signals, StopReason};
 /// Serves until a signal says to stop.
 pub fn serve(settings: &Settings) -> Result<(), Failure> {
     let config = settings.load()?;
-    log::to_stderr(&config.log);
+    let log = log::of_console(&config.log)?;
     log::tell_panics(|_| {});
-    run::run(&config, |config| {
+    let outcome = run::run(&config, &log.control(), |config| {
         let signals = Signals::listen()?;
         Ok(Console { signals, drain: config.timeouts.drain })
-    })
+    });
+    // Standard error is told anyway.
+    if let (Err(failure), Some(_)) = (&outcome, log.control().file()) {
+        tracing::error!(event = "failed", code = failure.code(), err = %failure, "failed");
+    }
+    outcome
 }
 
 struct Console {

@@ -133,6 +133,6 @@ pub fn failure(place: &Place, error: &StoreError) -> Failure {
 /// Closes it. What is not written is a time that somebody logged in.
 pub async fn close(store: &Store) {
     if let Err(error) = store.close().await {
-        tracing::warn!(event = "logins_not_written", %error, "when people last logged in is not written");
+        tracing::warn!(event = "logins_not_written", err = %error, "when people last logged in is not written");
     }
 }

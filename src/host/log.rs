@@ -1,112 +1,233 @@
-//! Where the server's log goes: standard error, or files and the Event Log of a service.
+//! Where the server's log goes, and what may be changed of that while it runs.
+//!
+//! ```text
+//!  tracing ─▶ level ─┬▶ a line ─▶ queue, 1 MiB ─▶ a thread ─▶ standard error
+//!                    ├▶ a line ─▶ queue, 1 MiB ─▶ a thread ─▶ the log file
+//!                    └▶ the Event Log of Windows (a service)
+//! ```
+//!
+//! Whoever logs waits for none of them. What a queue has no room for is counted, and told by `log_lines_dropped`.
 
-use std::io::{self, IsTerminal};
+mod escape;
+mod file;
+mod line;
+mod queue;
+mod rotation;
 
-use tracing_subscriber::{EnvFilter, Layer, Registry, layer::SubscriberExt, util::SubscriberInitExt};
+use std::{
+    io::{self, IsTerminal as _, Write as _},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
-use crate::config::{LogConfig, LogFormat};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry,
+    filter::LevelFilter,
+    layer::{Context, SubscriberExt as _},
+    reload,
+    util::SubscriberInitExt as _,
+};
 
-/// A part of what is logged goes here.
-type Sink = Box<dyn Layer<Registry> + Send + Sync>;
+use self::{
+    file::LogFile,
+    line::LineFormat,
+    queue::{Output, QUEUE_BYTES_MAX, Queue},
+    rotation::Rotation,
+};
+use super::{exit::Failure, now_ms};
+use crate::config::LogConfig;
 
-/// Logs to standard error, from now until the process ends.
-pub fn to_stderr(config: &LogConfig) {
-    let colour =
-        io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    start(config, lines(config, colour, io::stderr), None);
-}
+/// How long the end of the program waits for lines to be written.
+const FLUSH_MAX: Duration = Duration::from_secs(1);
+/// How long whoever wants the file opened anew waits for it.
+const REOPEN_MAX: Duration = Duration::from_secs(5);
 
-/// Logs to a file a day in this folder, of which the newest 14 are kept, and to the Event Log. What is logged
-/// when the returned guard is gone, is lost.
-#[cfg(windows)]
-pub fn to_folder(
-    config: &LogConfig,
-    folder: &std::path::Path,
-    events: super::service::EventLayer,
-) -> Result<impl Sized + use<>, super::exit::Failure> {
-    use tracing_appender::{
-        non_blocking::NonBlockingBuilder,
-        rolling::{RollingFileAppender, Rotation},
-    };
-    let failure = |error: &dyn std::fmt::Display| {
-        super::exit::Failure::running(&format!("no log can be kept in {}", folder.display()), error)
-    };
-    // Or the appender complains to standard error, which a service has not.
-    std::fs::create_dir_all(folder).map_err(|error| failure(&error))?;
-    let file = RollingFileAppender::builder()
-        .rotation(Rotation::DAILY)
-        .filename_prefix("chat-server")
-        .filename_suffix("log")
-        .max_log_files(14)
-        .build(folder)
-        .map_err(|error| failure(&error))?;
-    // A slow disk loses lines of the log, never the time of those who chat.
-    let (writer, guard) = NonBlockingBuilder::default().lossy(true).thread_name("log").finish(file);
-    start(config, lines(config, false, writer), Some(Box::new(events)));
-    Ok(guard)
-}
+/// The log, from now until the program ends. Dropped, it waits a moment for what is not yet written.
+pub struct Log(LogControl);
 
-fn lines<W>(config: &LogConfig, colour: bool, writer: W) -> Sink
-where
-    W: for<'w> tracing_subscriber::fmt::MakeWriter<'w> + Send + Sync + 'static,
-{
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_ansi(colour).with_target(false);
-    match config.format {
-        LogFormat::Text => lines.boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+impl Log {
+    /// A hold on it.
+    pub fn control(&self) -> LogControl {
+        self.0.clone()
     }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        for destination in &*self.0.0.destinations.0 {
+            destination.queue.flush(FLUSH_MAX);
+        }
+    }
+}
+
+/// A hold on the running log. Cheap to clone.
+#[derive(Clone)]
+pub struct LogControl(Arc<Reach>);
+
+struct Reach {
+    level: reload::Handle<EnvFilter, Registry>,
+    destinations: Destinations,
+    file: Option<PathBuf>,
+}
+
+impl LogControl {
+    /// From now on logs what these directives say. An error leaves it as it was, and says what is wrong with them.
+    #[cfg_attr(not(test), expect(dead_code, reason = "a reload of the configuration is who asks"))]
+    pub fn set_level(&self, directives: &str) -> Result<(), String> {
+        let filter = filter(directives)?;
+        self.0.level.reload(filter).map_err(|error| error.to_string())
+    }
+
+    /// Goes on in a new file of the same name, for whoever has moved the old one away; what was logged before is in the
+    /// old one. Waits for that, 5 s at most. Without a file there is nothing to be done.
+    pub fn reopen(&self) -> io::Result<()> {
+        self.of_file().map_or(Ok(()), |file| file.queue.reopen(REOPEN_MAX))
+    }
+
+    /// The same without waiting: the log itself says how it went.
+    #[cfg_attr(unix, expect(dead_code, reason = "the service manager of Windows asks"))]
+    pub fn ask_to_reopen(&self) {
+        if let Some(file) = self.of_file() {
+            file.queue.ask_to_reopen();
+        }
+    }
+
+    /// Lines that were not written since the start: their queue was full, or writing failed.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the metrics are who asks"))]
+    pub fn dropped(&self) -> u64 {
+        self.0.destinations.0.iter().map(|one| one.queue.dropped()).sum()
+    }
+
+    /// The file it goes to, if it goes to one.
+    pub fn file(&self) -> Option<&Path> {
+        self.0.file.as_deref()
+    }
+
+    fn of_file(&self) -> Option<&Destination> {
+        self.0.destinations.0.iter().find(|one| one.is_file)
+    }
+}
+
+/// One place where lines go, as they are written there.
+struct Destination {
+    format: LineFormat,
+    queue: Queue,
+    is_file: bool,
+}
+
+/// All of them.
+#[derive(Clone)]
+struct Destinations(Arc<[Destination]>);
+
+impl<S: Subscriber> Layer<S> for Destinations {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let now = SystemTime::now();
+        for destination in &*self.0 {
+            destination.queue.push(&destination.format.line(event, now));
+        }
+    }
+}
+
+/// Standard error. Windows stops whoever writes to a console in which somebody marks text.
+struct StandardError;
+
+impl Output for StandardError {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        io::stderr().lock().write_all(lines).map(|()| lines.len())
+    }
+
+    fn reopen(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Logs to standard error and to the file, as configured.
+pub fn of_console(config: &LogConfig) -> Result<Log, Failure> {
+    let file = config.file.as_deref().filter(|file| !file.as_os_str().is_empty());
+    start(config, config.console, file, Vec::new())
+}
+
+/// Logs to the file, if none is configured to one in the data folder; and to the Event Log.
+#[cfg(windows)]
+pub fn of_service(
+    config: &LogConfig,
+    data: &Path,
+    events: super::service::EventLayer,
+) -> Result<Log, Failure> {
+    let file = config.file.clone().unwrap_or_else(|| data.join("log").join("chat-server.log"));
+    let file = Some(&*file).filter(|file| !file.as_os_str().is_empty());
+    start(config, false, file, vec![Box::new(events)])
+}
+
+/// The filter that these directives make. A word alone has to be a level: `EnvFilter` would take one that is mistyped
+/// for part of a program, and log all of that and nothing else.
+pub fn filter(directives: &str) -> Result<EnvFilter, String> {
+    for word in directives.split(',').map(str::trim) {
+        if !word.contains(['=', '[']) && word.parse::<LevelFilter>().is_err() {
+            return Err(format!("{word:?} is no level: error, warn, info, debug, trace or off"));
+        }
+    }
+    EnvFilter::try_new(directives).map_err(|error| format!("{error}: {directives:?}"))
 }
 
 /// Logs every panic from now on, and tells it to `also`: it is a defect, and the only trace of it.
 pub fn tell_panics(also: impl Fn(&std::panic::PanicHookInfo<'_>) + Send + Sync + 'static) {
-    let default = std::panic::take_hook();
+    // A programmer at work sees where it comes from. It is written by whoever panics, who may have to wait for it.
+    let traced = std::env::var_os("RUST_BACKTRACE").is_some().then(std::panic::take_hook);
     std::panic::set_hook(Box::new(move |panic| {
-        tracing::error!(event = "panic", %panic, "a part of the server failed");
+        tracing::error!(event = "panic", err = %panic, "a part of the server failed");
         also(panic);
-        default(panic);
+        if let Some(traced) = &traced {
+            traced(panic);
+        }
     }));
 }
 
-fn start(config: &LogConfig, lines: Sink, events: Option<Sink>) {
-    // The settings were checked, level included. A log that is already there stays.
-    let filter = EnvFilter::new(&config.level);
-    let _ = tracing_subscriber::registry().with(lines.and_then(events).with_filter(filter)).try_init();
+type Sink = Box<dyn Layer<Registry> + Send + Sync>;
+
+fn start(config: &LogConfig, console: bool, file: Option<&Path>, also: Vec<Sink>) -> Result<Log, Failure> {
+    let failure = |error| Failure::running("the log cannot be written", error);
+    let format = |colour| LineFormat { format: config.format, colour, addresses: config.addresses };
+    let mut destinations = Vec::new();
+    if console {
+        let queue = Queue::start("stderr".into(), QUEUE_BYTES_MAX, StandardError).map_err(failure)?;
+        destinations.push(Destination { format: format(takes_colour()), queue, is_file: false });
+    }
+    if let Some(path) = file {
+        let name = path.display().to_string();
+        let failure = |error| Failure::running(&format!("the log cannot be written to {name}"), error);
+        let output = LogFile::open(path, Rotation::of(config), now_ms).map_err(failure)?;
+        let queue = Queue::start(name.clone(), QUEUE_BYTES_MAX, output).map_err(failure)?;
+        destinations.push(Destination { format: format(false), queue, is_file: true });
+    }
+    let filter = filter(&config.level).map_err(Failure::Config)?;
+    let (subscriber, control) = assemble(destinations, file, filter, also);
+    // A log that is already there stays.
+    let _ = subscriber.try_init();
+    Ok(Log(control))
+}
+
+fn assemble(
+    destinations: Vec<Destination>,
+    file: Option<&Path>,
+    filter: EnvFilter,
+    mut also: Vec<Sink>,
+) -> (impl Subscriber + Send + Sync + use<>, LogControl) {
+    let destinations = Destinations(destinations.into());
+    also.push(Box::new(destinations.clone()));
+    let (filter, level) = reload::Layer::new(filter);
+    let subscriber = tracing_subscriber::registry().with(also.with_filter(filter));
+    (subscriber, LogControl(Arc::new(Reach { level, destinations, file: file.map(Into::into) })))
+}
+
+fn takes_colour() -> bool {
+    io::stderr().is_terminal()
+        && !anstyle_query::no_color()
+        && anstyle_query::term_supports_color()
+        && anstyle_query::windows::enable_ansi_colors() != Some(false)
 }
 
 #[cfg(test)]
-mod tests {
-    use std::{
-        panic::catch_unwind,
-        sync::{Arc, Mutex},
-    };
-
-    use super::*;
-    use crate::config::Config;
-
-    #[test]
-    fn a_panic_is_logged_and_told() {
-        let (log, told) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(String::new())));
-        let also = Arc::clone(&told);
-        tell_panics(move |panic| also.lock().expect("whole").push_str(&panic.to_string()));
-        let writer = Mutex::new(SharedLog(Arc::clone(&log)));
-        let subscriber = tracing_subscriber::registry().with(lines(&Config::default().log, false, writer));
-        let caught = tracing::subscriber::with_default(subscriber, || catch_unwind(|| panic!("impossible")));
-        assert!(caught.is_err());
-        let log = String::from_utf8(log.lock().expect("whole").clone()).expect("text");
-        assert!(log.contains(r#"event="panic""#) && log.contains("impossible"), "{log}");
-        assert!(told.lock().expect("whole").contains("impossible"));
-    }
-
-    struct SharedLog(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for SharedLog {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("whole").extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-}
+mod tests;

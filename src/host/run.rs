@@ -4,7 +4,7 @@ use std::{convert::Infallible, future, io, net::SocketAddr, time::Duration};
 
 use tokio::{net::TcpListener, task::JoinHandle, time};
 
-use super::{ctl::Channel, database, exit::Failure, first_admin};
+use super::{ctl::Channel, database, exit::Failure, first_admin, log::LogControl};
 use crate::{
     config::{Config, Registration},
     net::bind,
@@ -43,15 +43,23 @@ pub trait Host {
 
 /// Serves until the host says to stop. The host is made in the runtime, before anybody is told that the server
 /// listens: who reads that may ask it to stop in the next moment.
-pub fn run<H: Host>(config: &Config, host: impl FnOnce(&Config) -> io::Result<H>) -> Result<(), Failure> {
+pub fn run<H: Host>(
+    config: &Config,
+    log: &LogControl,
+    host: impl FnOnce(&Config) -> io::Result<H>,
+) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::running("the runtime does not start", error))?;
-    runtime.block_on(serve(config, host))
+    runtime.block_on(serve(config, log, host))
 }
 
-async fn serve<H: Host>(config: &Config, host: impl FnOnce(&Config) -> io::Result<H>) -> Result<(), Failure> {
+async fn serve<H: Host>(
+    config: &Config,
+    log: &LogControl,
+    host: impl FnOnce(&Config) -> io::Result<H>,
+) -> Result<(), Failure> {
     let mut host = host(config).map_err(|error| Failure::running("cannot listen for the stop", error))?;
     let descriptors = platform::raise_descriptor_limit();
     let place = database::place(config)?;
@@ -71,7 +79,7 @@ async fn serve<H: Host>(config: &Config, host: impl FnOnce(&Config) -> io::Resul
         (started, _) => started?,
     };
     let flush = store.clone().map(flush_logins);
-    let channel = Channel::open(config, server.operator());
+    let channel = Channel::open(config, server.operator(), log);
     tracing::info!(
         event = "started",
         version = env!("CARGO_PKG_VERSION"),
@@ -81,6 +89,7 @@ async fn serve<H: Host>(config: &Config, host: impl FnOnce(&Config) -> io::Resul
         database = place.map_or_else(|| "none".into(), |place| place.to_string()),
         guests = server.takes_guests(),
         ctl = channel.as_ref().map_or("none", Channel::address),
+        log = log.file().map_or_else(|| "none".into(), |file| file.display().to_string()),
         registration = server.accounts().map(|accounts| tracing::field::debug(accounts.registration())),
         "listening"
     );
@@ -140,7 +149,7 @@ fn flush_logins(store: Store) -> JoinHandle<()> {
         loop {
             time::sleep(FLUSH_LOGINS).await;
             if let Err(error) = store.accounts().flush_logins().await {
-                tracing::warn!(event = "logins_not_written", %error, "when people last logged in is not written");
+                tracing::warn!(event = "logins_not_written", err = %error, "when people last logged in is not written");
             }
         }
     })

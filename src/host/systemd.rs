@@ -23,6 +23,6 @@ pub fn stopping(drain: Duration) {
 // A server that cannot reach systemd serves all the same: what then is to be done, systemd knows by itself.
 fn tell(states: &[NotifyState]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(event = "systemd_not_told", %error, "systemd could not be told");
+        tracing::warn!(event = "systemd_not_told", err = %error, "systemd could not be told");
     }
 }

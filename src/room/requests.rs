@@ -123,8 +123,8 @@ impl FanOut {
             Err(code) => return slot.answer(&packet(self.outcome(id, Err(code)))),
         };
         let Deed { by, role, act, room, target, seconds, .. } = &deed;
-        let target = target.as_ref().map(tracing::field::display);
-        tracing::info!(event = "moderated", %by, %role, act, room = &**room, target, seconds, "moderated");
+        let whom = target.as_ref().map(tracing::field::display);
+        tracing::info!(event = "moderated", %by, %role, act, room = &**room, whom, seconds, "moderated");
         // What guests do in rooms that end with them is in the operator's log, and not in one that only grows.
         let kept = !records.is_empty() || deed.role >= Role::Moderator || self.persists(deed.conversation);
         let conclusion = Conclusion::Answer { slot, kind, id, packet: packet(self.outcome(id, Ok(()))) };

@@ -146,7 +146,12 @@ impl Held {
     /// The line has not been said after all.
     fn refuse(self) {
         let Self { slot, kind, request, message_id, .. } = self;
-        tracing::debug!(event = "line_refused", session = %slot.subscriber().id(), message_id, "a line is not stored");
+        tracing::debug!(
+            event = "line_refused",
+            session = slot.subscriber().id().0,
+            message_id,
+            "a line is not stored"
+        );
         // Said again it is another line.
         slot.subscriber().message_ids().forget(message_id);
         let refusal = Refusal { code: ErrorCode::StorageUnavailable.into(), retry_ms: STORE_RETRY_MS };

@@ -43,7 +43,7 @@ impl Keeping {
     pub async fn written(&mut self) {
         self.upkeep.abort();
         if let Err(error) = (&mut self.writer).await {
-            tracing::error!(event = "history_failed", %error, "the history failed");
+            tracing::error!(event = "history_failed", err = %error, "the history failed");
         }
     }
 

@@ -44,7 +44,7 @@ impl Keeper {
     pub async fn stored(&mut self) {
         self.done.cancel();
         if let Err(error) = (&mut self.task).await {
-            tracing::error!(event = "resume_failed", %error, "the keeper of sessions failed");
+            tracing::error!(event = "resume_failed", err = %error, "the keeper of sessions failed");
         }
     }
 

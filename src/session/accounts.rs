@@ -144,7 +144,7 @@ impl AccountDesk {
     async fn rehash(&self, account: &Account, new: &PasswordHash) {
         let stored = self.store.accounts().rehash_password(account.id, &account.password, new).await;
         if let Err(error) = stored {
-            tracing::warn!(event = "store_failed", %error, "a password could not be hashed anew");
+            tracing::error!(event = "store_failed", err = %error, "a password could not be hashed anew");
         }
     }
 
@@ -172,7 +172,7 @@ impl AccountDesk {
             self.throttle.forgive_address(from);
         }
         let account = made?;
-        tracing::info!(event = "registered", account = %account.id, user = %account.name, role = %account.role, "account made");
+        tracing::info!(event = "registered", account = account.id.get(), user = %account.name, role = %account.role, "account made");
         Ok(Registered { name: account.name, role: account.role as u16 })
     }
 
@@ -253,7 +253,7 @@ impl AccountDesk {
         let new = self.hasher.hash(new).await.map_err(busy)?;
         match self.store.accounts().set_password(account.id, &new).await {
             Ok(()) => {
-                tracing::info!(event = "password_changed", account = %account.id, user = %account.name, "password changed");
+                tracing::info!(event = "password_changed", account = account.id.get(), user = %account.name, "password changed");
                 Ok(())
             }
             // Deleted since.
@@ -281,6 +281,6 @@ fn busy(_: Busy) -> Refusal {
 pub(super) fn unavailable(error: &StoreError) -> Refusal {
     /// After how long the peer may find the store well again, in milliseconds.
     const RETRY_MS: u32 = 5_000;
-    tracing::error!(event = "store_failed", %error, "the database does not do what it is asked");
+    tracing::error!(event = "store_failed", err = %error, "the database does not do what it is asked");
     Refusal { code: ErrorCode::StorageUnavailable.into(), retry_ms: RETRY_MS }
 }

@@ -312,7 +312,7 @@ impl<S: HistoryStore> HistoryWriter<S> {
 
     fn note_fails(&mut self, error: &StoreError) {
         if !self.fails {
-            tracing::error!(event = "history_failing", %error, "what is said cannot be written to the history");
+            tracing::error!(event = "history_failing", err = %error, "what is said cannot be written to the history");
         }
         self.fails = true;
     }

@@ -138,7 +138,7 @@ impl Doorkeeper {
             event = "moderated",
             by = log.0,
             act = log.1,
-            target = log.2,
+            whom = log.2,
             reason = log.3,
             seconds,
             "moderated"
@@ -193,7 +193,7 @@ impl Doorkeeper {
     ) -> Result<usize, ErrorCode> {
         check_seconds(seconds)?;
         self.bans().set(Subject::Network(network), by.terms(seconds, reason, now), now)?;
-        tracing::info!(event = "moderated", by = by.name(), act = Act::Ban.name(), target = %network, reason = reason.as_str(), seconds, "moderated");
+        tracing::info!(event = "moderated", by = by.name(), act = Act::Ban.name(), whom = %network, reason = reason.as_str(), seconds, "moderated");
         let (mut put_out, mut after) = (0, SessionId(0));
         loop {
             let (answer, page) = oneshot::channel();
@@ -225,7 +225,7 @@ impl Doorkeeper {
 
     /// Lets those in again who come from a network. Returns whether they were kept out.
     pub async fn unban_network(&self, by: Actor<'_>, network: IpNet, now: u64) -> Result<bool, ErrorCode> {
-        tracing::info!(event = "moderated", by = by.name(), act = Act::Unban.name(), target = %network, "moderated");
+        tracing::info!(event = "moderated", by = by.name(), act = Act::Unban.name(), whom = %network, "moderated");
         let subject = Subject::Network(network);
         let lifted = self.bans().lift(&subject, now);
         if lifted {

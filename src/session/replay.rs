@@ -71,7 +71,7 @@ impl HistorySource {
             Err(StoreError::NotFound) if place.epoch == log.epoch() => part.end(before, written),
             Err(StoreError::NotFound) => part.skip(before),
             Err(error) => {
-                tracing::error!(event = "store_failed", %error, "what was missed cannot be read");
+                tracing::error!(event = "store_failed", err = %error, "what was missed cannot be read");
                 part.skip(before);
             }
         }

@@ -134,7 +134,7 @@ impl Doorkeeper {
             Presented::Good { family, whose, next } => return Ok(Used { family, whose, next }),
             Presented::Stolen(whose) => {
                 let Whose { session, name, .. } = whose;
-                tracing::warn!(event = "resume_theft", %session, user = %name, %from, "a token was used again: its session ends");
+                tracing::warn!(event = "resume_theft", session = session.0, user = %name, peer = %from, "a token was used again: its session ends");
                 // Nobody knows which of the two is the owner.
                 if let Ok(found) = self.registry().find(&name.key())
                     && found.id() == session

@@ -78,7 +78,7 @@ impl Upkeep {
             }
             if let Err(error) = done {
                 // The next time, or at the next start.
-                tracing::warn!(event = "history_not_pruned", %error, "old lines of the history are not deleted");
+                tracing::warn!(event = "history_not_pruned", err = %error, "old lines of the history are not deleted");
             }
         }
     }

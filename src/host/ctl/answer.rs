@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
-    channel::Out,
+    channel::{Out, Reach},
     request::{End, Request, Whom},
 };
 use crate::{
-    host::{now_ms, shown_time},
+    host::{log::LogControl, now_ms, shown_time},
     platform,
     room::{Behind, FOR_GOOD, SURVEY_PAGE, SessionId, Whereabouts},
     server::{Operator, Status},
@@ -19,16 +19,21 @@ use crate::{
 };
 
 /// Does what is asked, and answers it. An error is the asker's connection: nothing more can be said.
-pub async fn answer<S>(request: Request, operator: &Operator, out: &mut Out<'_, S>) -> io::Result<()>
+pub async fn answer<S>(request: Request, reach: &Reach, out: &mut Out<'_, S>) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let operator = &reach.operator;
     let outcome = match request {
         Request::Sessions => sessions(operator, out).await?,
         Request::Rooms => rooms(operator, out).await?,
         Request::Slow { most } => {
             operator.slow().await.map(|slow| slow.iter().take(most).map(behind).collect())
         }
+        Request::ReopenLog => match reopen_log(&reach.log).await {
+            Ok(record) => Ok(vec![record]),
+            Err(error) => return out.write(&refused(0, &error.to_string())).await,
+        },
         request => act(request, operator).await,
     };
     match outcome {
@@ -87,9 +92,16 @@ async fn act(request: Request, operator: &Operator) -> Result<Vec<Value>, ErrorC
         }
         // Whoever serves the connection tells the server, once this has been said.
         Request::Stop => json!({ "did": "stop" }),
-        Request::Sessions | Request::Rooms | Request::Slow { .. } => Value::Null,
+        Request::Sessions | Request::Rooms | Request::Slow { .. } | Request::ReopenLog => Value::Null,
     };
     Ok(vec![record])
+}
+
+/// Waits in a thread for what a slow disk takes.
+async fn reopen_log(log: &LogControl) -> io::Result<Value> {
+    let theirs = log.clone();
+    tokio::task::spawn_blocking(move || theirs.reopen()).await.map_err(io::Error::other)??;
+    Ok(json!({ "did": "reopen_log", "file": log.file().map(|file| file.display().to_string()) }))
 }
 
 /// All sessions, written page by page: they may be many. The last page is returned.

@@ -115,6 +115,8 @@ pub enum Verb {
     },
     /// Stop the server, and wait until it has said goodbye to everyone.
     Stop,
+    /// Go on in a new log file of the same name: the old one has been moved away.
+    ReopenLog,
 }
 
 /// Whom a ban is for.
@@ -164,6 +166,7 @@ impl Verb {
             Self::Thaw => Request::Freeze { on: false },
             Self::Drain { off } => Request::Drain { on: !off },
             Self::Stop => Request::Stop,
+            Self::ReopenLog => Request::ReopenLog,
         }
     }
 }

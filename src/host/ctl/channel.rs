@@ -15,7 +15,11 @@ use super::{
     local::Listener,
     request::{REQUEST_BYTES_MAX, Request},
 };
-use crate::{config::Config, host::folder, server::Operator};
+use crate::{
+    config::Config,
+    host::{folder, log::LogControl},
+    server::Operator,
+};
 
 /// Connections at once. When there are more, the one that has been there longest goes, unless something is being done
 /// for it: whoever asks at once is answered, however many others say nothing.
@@ -24,6 +28,15 @@ const CONNECTIONS_MAX: usize = 8;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The pause after a failed accept.
 const BACK_OFF: Duration = Duration::from_millis(250);
+
+/// What whoever asks may reach.
+#[derive(Clone)]
+pub struct Reach {
+    /// The server.
+    pub operator: Operator,
+    /// Its log.
+    pub log: LogControl,
+}
 
 /// The channel of a running server. Dropped, it closes soon; [closed](Self::close), it has.
 pub struct Channel {
@@ -35,21 +48,22 @@ pub struct Channel {
 impl Channel {
     /// Listens, if there is a folder to listen in. A server that cannot be reached this way serves all the same, and
     /// its log says so. Must be called within a Tokio runtime.
-    pub fn open(config: &Config, operator: &Operator) -> Option<Self> {
+    pub fn open(config: &Config, operator: &Operator, log: &LogControl) -> Option<Self> {
         let folder = folder::of_channel(config)?;
         match Listener::open(&folder) {
             Ok(listener) => {
                 let (address, stop) = (listener.to_string(), CancellationToken::new());
-                let task = tokio::spawn(listen(listener, operator.clone(), stop.clone()));
+                let reach = Reach { operator: operator.clone(), log: log.clone() };
+                let task = tokio::spawn(listen(listener, reach, stop.clone()));
                 Some(Self { address, stop: stop.drop_guard(), task })
             }
             Err(error) => {
-                let why = match error.kind() {
+                let reason = match error.kind() {
                     io::ErrorKind::AddrInUse => "another server has the channel of this folder".into(),
                     _ => error.to_string(),
                 };
                 let folder = folder.display();
-                tracing::warn!(event = "ctl_unavailable", %folder, why, "`chat-server ctl` will not reach this server");
+                tracing::warn!(event = "ctl_unavailable", %folder, reason, "`chat-server ctl` will not reach this server");
                 None
             }
         }
@@ -68,7 +82,7 @@ impl Channel {
     }
 }
 
-async fn listen(mut listener: Listener, operator: Operator, stop: CancellationToken) {
+async fn listen(mut listener: Listener, reach: Reach, stop: CancellationToken) {
     let mut connections = JoinSet::new();
     let mut places = VecDeque::new();
     loop {
@@ -90,12 +104,12 @@ async fn listen(mut listener: Listener, operator: Operator, stop: CancellationTo
         }
         let place = CancellationToken::new();
         places.push_back(place.clone());
-        connections.spawn(serve(stream, operator.clone(), place));
+        connections.spawn(serve(stream, reach.clone(), place));
     }
 }
 
 /// Serves one connection until it closes, says what cannot be, or is too slow, or its place is needed.
-async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, operator: Operator, place: CancellationToken) {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, reach: Reach, place: CancellationToken) {
     let _given_back = place.clone().drop_guard();
     let mut lines = Lines::new(stream);
     loop {
@@ -119,11 +133,11 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, operator: Operator,
         };
         let stops = request == Request::Stop;
         let mut out = Out { lines: &mut lines, place: &place };
-        if answer(request, &operator, &mut out).await.is_err() {
+        if answer(request, &reach, &mut out).await.is_err() {
             return;
         }
         if stops {
-            operator.stop();
+            reach.operator.stop();
             // Open until the server has stopped, so that whoever asked can wait for that.
             return place.cancelled().await;
         }

@@ -76,6 +76,8 @@ pub enum Request {
     },
     /// The server stops. The channel closes when it has.
     Stop,
+    /// The log goes on in a new file of the same name.
+    ReopenLog,
 }
 
 /// Whom a ban is for.

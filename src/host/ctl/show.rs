@@ -182,6 +182,10 @@ fn did(record: &Value) -> String {
         "freeze" => "nobody registers until `thaw`".into(),
         "thaw" => "people register as configured".into(),
         "drain" => format!("nobody else comes in; {} here", sessions("sessions")),
+        "reopen_log" => match record["file"].as_str() {
+            Some(file) => format!("the log goes on in {file}"),
+            None => "the log goes to no file".into(),
+        },
         "open" => format!("people come in; {} here", sessions("sessions")),
         other => other.into(),
     };

@@ -24,8 +24,8 @@ const TYPES_SUPPORTED: u32 = 7;
 pub const FAILED: u32 = 10;
 
 /// The name a logged event has, its number here, and how much it matters. What is not here is in the log file
-/// alone.
-const EVENTS: [(&str, u32, EventKind); 7] = [
+/// alone. docs/EVENTS.md says what each means.
+const EVENTS: [(&str, u32, EventKind); 9] = [
     ("started", 1, EventKind::Information),
     ("stopping", 2, EventKind::Information),
     ("stopped", 3, EventKind::Information),
@@ -33,6 +33,8 @@ const EVENTS: [(&str, u32, EventKind); 7] = [
     ("history_failing", 21, EventKind::Error),
     ("history_works", 22, EventKind::Information),
     ("history_incomplete", 23, EventKind::Error),
+    ("log_failing", 24, EventKind::Error),
+    ("log_not_rotated", 25, EventKind::Warning),
 ];
 
 /// Registers a name whose events are shown with their text. A name that is somebody else's source is left alone.

@@ -33,7 +33,7 @@ use crate::{
     host::{
         args::Settings,
         exit::Failure,
-        log,
+        log::{self, LogControl},
         run::{self, Host},
     },
     platform::EventKind,
@@ -51,6 +51,10 @@ const STOP_NEWS: Duration = Duration::from_secs(1);
 /// and is taken for dead after this time without. Longer than a machine that shuts down is busy.
 const STOP_HINT: Duration = Duration::from_secs(5);
 
+/// The control that has the log file opened anew: the first of those that a service may give a meaning,
+/// `sc control NAME 128`.
+const REOPEN_LOG: u32 = 128;
+
 /// `ERROR_FAILED_SERVICE_CONTROLLER_CONNECT`: the service manager did not start this process.
 const AT_A_CONSOLE: i32 = 1063;
 
@@ -63,6 +67,8 @@ static COMMAND_LINE: Mutex<Option<CommandLine>> = Mutex::new(None);
 static EXIT_CODE: AtomicU8 = AtomicU8::new(0);
 /// That the service manager wants it to stop.
 static STOP: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new);
+/// The log, once there is one.
+static LOG: OnceLock<LogControl> = OnceLock::new();
 /// The way to the service manager, once there is one.
 static STATUS: OnceLock<ServiceStatusHandle> = OnceLock::new();
 
@@ -127,12 +133,13 @@ fn serve(
     let settings = command_line.map_err(|error| Failure::CommandLine(error.to_string()))?;
     let mut config = settings.load()?;
     let data = config.data.get_or_insert_with(|| folder.into()).clone();
-    let _log = log::to_folder(&config.log, &data.join("log"), events)?;
+    let log = log::of_service(&config.log, &data, events)?;
+    let control = LOG.get_or_init(|| log.control());
     service.folder = data;
     service.starting();
-    let outcome = run::run(&config, |_| Ok(service));
+    let outcome = run::run(&config, control, |_| Ok(service));
     if let Err(failure) = &outcome {
-        tracing::error!(event = "failed", code = failure.code(), %failure, "failed");
+        tracing::error!(event = "failed", code = failure.code(), err = %failure, "failed");
     }
     outcome
 }
@@ -150,6 +157,12 @@ fn on_control(control: ServiceControl) -> ServiceControlHandlerResult {
             ServiceControlHandlerResult::NoError
         }
         ServiceControl::Interrogate => ServiceControlHandlerResult::NoError,
+        ServiceControl::UserEvent(code) if code.to_raw() == REOPEN_LOG => {
+            if let Some(log) = LOG.get() {
+                log.ask_to_reopen();
+            }
+            ServiceControlHandlerResult::NoError
+        }
         _ => ServiceControlHandlerResult::NotImplemented,
     }
 }
@@ -176,7 +189,7 @@ fn say(
         process_id: None,
     });
     if let Err(error) = told {
-        tracing::warn!(event = "service_status_failed", ?state, %error, "the service manager was not told");
+        tracing::warn!(event = "service_status_failed", ?state, err = %error, "the service manager was not told");
     }
 }
 

@@ -1,0 +1,341 @@
+//! A log file that is put aside when it is full or its day is over, and may be put aside by others.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read as _, Write as _},
+    path::{Path, PathBuf},
+};
+
+use super::{
+    queue::Output,
+    rotation::{Archive, Current, Naming, Rotation, time_of},
+};
+
+/// How long nothing is tried again after a file could not be put aside, in milliseconds. Until then it grows.
+const RETRY_MS: u64 = 60_000;
+
+/// A log file.
+pub struct LogFile {
+    path: PathBuf,
+    rotation: Rotation,
+    naming: Naming,
+    archive: Archive,
+    file: File,
+    current: Current,
+    /// Nothing is put aside before this time.
+    retry_ms: u64,
+    /// The last write ended within a line.
+    torn: bool,
+    /// Milliseconds since 1970 UTC.
+    clock: fn() -> u64,
+}
+
+impl LogFile {
+    /// Opens it, and makes it and its folder if they are not there.
+    pub fn open(path: &Path, rotation: Rotation, clock: fn() -> u64) -> io::Result<Self> {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let naming = Naming::of(name.ok_or_else(|| io::Error::other("its name is none, or not Unicode"))?);
+        fs::create_dir_all(folder(path))?;
+        let (file, current) = open(path, clock())?;
+        let archive = look_for(&naming, path)?;
+        let path = path.to_owned();
+        let mut log =
+            Self { path, rotation, naming, archive, file, current, retry_ms: 0, torn: false, clock };
+        log.delete_surplus();
+        Ok(log)
+    }
+
+    fn put_aside(&mut self, now_ms: u64) -> io::Result<()> {
+        let time_ms = self.archive.next(now_ms);
+        let aside = self.path.with_file_name(self.naming.name(time_ms));
+        match fs::rename(&self.path, &aside) {
+            Ok(()) => self.archive.add(time_ms),
+            // Somebody else has put it aside.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(_) => {
+                // Windows: whoever has it open may forbid to rename it, and seldom forbids this.
+                copy_and_empty(&self.path, &aside)?;
+                self.archive.add(time_ms);
+            }
+        }
+        (self.file, self.current) = open(&self.path, now_ms)?;
+        self.delete_surplus();
+        Ok(())
+    }
+
+    /// Deletes those put aside that are too many. Who cannot be deleted now, because somebody on Windows reads it, goes the
+    /// next time.
+    fn delete_surplus(&mut self) {
+        for time_ms in self.archive.surplus(&self.rotation) {
+            match fs::remove_file(self.path.with_file_name(self.naming.name(time_ms))) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {}
+                _ => self.archive.remove(time_ms),
+            }
+        }
+    }
+
+    fn write_whole(&mut self, mut lines: &[u8]) -> io::Result<()> {
+        while !lines.is_empty() {
+            match self.file.write(lines) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    self.torn = lines[written - 1] != b'\n';
+                    self.current.bytes += written as u64;
+                    lines = &lines[written..];
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Output for LogFile {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        let now_ms = (self.clock)();
+        if self.torn {
+            // Or the next line would be lost with the one that was torn.
+            self.write_whole(b"\n")?;
+        }
+        let mut room = self.rotation.room(self.current, lines, now_ms);
+        if room == 0 {
+            if now_ms >= self.retry_ms
+                && let Err(error) = self.put_aside(now_ms)
+            {
+                self.retry_ms = now_ms + RETRY_MS;
+                tracing::warn!(event = "log_not_rotated", log = %self.path.display(), err = %error, "the log file grows on");
+            }
+            room = match self.rotation.room(self.current, lines, now_ms) {
+                // Rather too many bytes in a file than lines lost.
+                0 => lines.len(),
+                room => room,
+            };
+        }
+        if self.current.bytes == 0 {
+            self.current.begun_ms = now_ms;
+        }
+        self.write_whole(&lines[..room])?;
+        Ok(room)
+    }
+
+    fn reopen(&mut self) -> io::Result<()> {
+        fs::create_dir_all(folder(&self.path))?;
+        (self.file, self.current) = open(&self.path, (self.clock)())?;
+        (self.torn, self.retry_ms) = (false, 0);
+        // Whoever has moved the file may have deleted others.
+        self.archive = look_for(&self.naming, &self.path)?;
+        Ok(())
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn open(path: &Path, now_ms: u64) -> io::Result<(File, Current)> {
+    let mut options = File::options();
+    options.create(true).append(true).read(true);
+    // It has names and addresses.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
+    let mut file = options.open(path)?;
+    let data = file.metadata()?;
+    // Windows gives a new file the age of the one that has just had its name, so no file system is asked for it.
+    let mut head = [0; 64];
+    let read = file.read(&mut head)?;
+    let begun_ms = str::from_utf8(&head[..read]).ok().and_then(time_of).unwrap_or(now_ms);
+    Ok((file, Current { bytes: data.len(), begun_ms }))
+}
+
+/// The files put aside that are there already.
+fn look_for(naming: &Naming, path: &Path) -> io::Result<Archive> {
+    let entries = fs::read_dir(folder(path))?;
+    Ok(Archive::of(entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok()), naming))
+}
+
+fn copy_and_empty(path: &Path, aside: &Path) -> io::Result<()> {
+    let done = fs::copy(path, aside).and_then(|_| File::options().write(true).open(path)?.set_len(0));
+    if done.is_err() {
+        // Or its lines would be there twice.
+        let _ = fs::remove_file(aside);
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::Cell, process, time::Duration};
+
+    use super::*;
+    use crate::config::LogConfig;
+
+    thread_local! {
+        static NOW_MS: Cell<u64> = const { Cell::new(0) };
+    }
+
+    fn now_ms() -> u64 {
+        NOW_MS.get()
+    }
+
+    /// A folder of its own, gone with the test, and the clock at noon.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            NOW_MS.set(1_784_980_800_000);
+            let path = std::env::temp_dir().join(format!("chat log {name} {}", process::id()));
+            let _ = fs::remove_dir_all(&path);
+            Self(path)
+        }
+
+        fn log(&self) -> PathBuf {
+            self.0.join("chat.log")
+        }
+
+        fn open(&self, config: &LogConfig) -> LogFile {
+            LogFile::open(&self.log(), Rotation::of(config), now_ms).expect("ours")
+        }
+
+        /// All files in the order of their names, which have the one that is written last, and what is in them.
+        fn files(&self) -> Vec<(String, String)> {
+            let entries =
+                fs::read_dir(&self.0).expect("a folder").map(|entry| entry.expect("an entry").path());
+            let name = |path: &PathBuf| path.file_name().expect("a name").to_string_lossy().into_owned();
+            let mut files: Vec<_> =
+                entries.map(|path| (name(&path), fs::read_to_string(&path).expect("text"))).collect();
+            files.sort();
+            files
+        }
+
+        fn texts(&self) -> Vec<String> {
+            self.files().into_iter().map(|(_, text)| text).collect()
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn small(keep: usize) -> LogConfig {
+        LogConfig { rotate_bytes: 10, keep, ..LogConfig::default() }
+    }
+
+    fn write(log: &mut LogFile, mut lines: &str) {
+        while !lines.is_empty() {
+            lines = &lines[log.write(lines.as_bytes()).expect("written")..];
+        }
+    }
+
+    #[test]
+    fn full_files_are_put_aside_and_the_newest_kept_with_every_line_whole() {
+        let folder = Folder::new("full");
+        let mut log = folder.open(&small(2));
+        write(&mut log, "one\ntwo\nthree\nfour\nfive\nsix\nseven\n");
+        assert_eq!(folder.texts(), ["three\n", "four\nfive\n", "six\nseven\n"]);
+        let names: Vec<_> = folder.files().into_iter().map(|(name, _)| name).collect();
+        let aside = ["chat.2026-07-25T12-00-00.001Z.log", "chat.2026-07-25T12-00-00.002Z.log", "chat.log"];
+        assert_eq!(names, aside);
+        write(&mut log, "eight\n");
+        assert_eq!(folder.texts(), ["four\nfive\n", "six\nseven\n", "eight\n"]);
+    }
+
+    #[test]
+    fn a_day_that_is_over_is_put_aside_by_the_first_line_of_the_next_also_after_a_restart() {
+        let folder = Folder::new("day");
+        let config = LogConfig::default();
+        let mut log = folder.open(&config);
+        write(&mut log, "2026-07-25T12:00:00.000Z  INFO noon\n");
+        NOW_MS.set(1_785_023_999_999);
+        write(&mut log, "2026-07-25T23:59:59.999Z  INFO late\n");
+        assert_eq!(folder.files().len(), 1);
+        drop(log);
+        let mut log = folder.open(&config);
+        NOW_MS.set(1_785_024_000_000);
+        write(&mut log, "2026-07-26T00:00:00.000Z  INFO midnight\n");
+        let files = folder.files();
+        assert_eq!(files[0].0, "chat.2026-07-26T00-00-00.000Z.log");
+        assert_eq!((files[0].1.lines().count(), files[1].1.lines().count()), (2, 1));
+        NOW_MS.set(1_785_024_000_000 + Duration::from_hours(24 * 9).as_millis() as u64);
+        assert_eq!(folder.files().len(), 2, "where nothing is logged nothing is put aside");
+        write(&mut log, "2026-08-04T00:00:00.000Z  INFO later\n");
+        assert_eq!(folder.files().len(), 3);
+    }
+
+    #[test]
+    fn a_restart_goes_on_in_the_file_and_deletes_what_is_too_much_and_no_other_file() {
+        let folder = Folder::new("restart");
+        write(&mut folder.open(&small(9)), "one\ntwo\nthree\nfour\nfive\nsix\n");
+        fs::write(folder.0.join("chat.log.1"), "theirs\n").expect("ours");
+        let mut log = folder.open(&small(1));
+        write(&mut log, "7\n");
+        assert_eq!(folder.texts(), ["four\nfive\n", "six\n7\n", "theirs\n"]);
+    }
+
+    #[test]
+    fn who_moves_the_file_away_has_the_lines_until_it_is_opened_anew_and_none_after() {
+        let folder = Folder::new("moved");
+        let mut log = folder.open(&LogConfig::default());
+        write(&mut log, "before\n");
+        let moved = folder.0.join("chat.log.1");
+        fs::rename(folder.log(), &moved).expect("also on Windows");
+        write(&mut log, "between\n");
+        log.reopen().expect("opened");
+        write(&mut log, "after\n");
+        assert_eq!(fs::read_to_string(&moved).expect("there"), "before\nbetween\n");
+        assert_eq!(fs::read_to_string(folder.log()).expect("there"), "after\n");
+    }
+
+    #[test]
+    fn a_file_that_was_moved_away_is_begun_anew_when_it_would_be_put_aside() {
+        let folder = Folder::new("gone");
+        let mut log = folder.open(&small(3));
+        write(&mut log, "12345678\n");
+        fs::remove_file(folder.log()).expect("also on Windows");
+        write(&mut log, "next\n");
+        assert_eq!(folder.texts(), ["next\n"]);
+    }
+
+    #[test]
+    fn what_cannot_be_put_aside_grows_on_and_is_tried_again_a_minute_later() {
+        let folder = Folder::new("stuck");
+        let mut log = folder.open(&small(3));
+        write(&mut log, "12345678\n");
+        // In the place of the file put aside.
+        let obstacle = folder.0.join("chat.2026-07-25T12-00-00.000Z.log");
+        fs::create_dir(&obstacle).expect("ours");
+        write(&mut log, "more\nand more\n");
+        NOW_MS.set(now_ms() + RETRY_MS - 1);
+        write(&mut log, "still\n");
+        assert_eq!(fs::read_to_string(folder.log()).expect("there"), "12345678\nmore\nand more\nstill\n");
+        NOW_MS.set(now_ms() + 1);
+        fs::remove_dir(&obstacle).expect("empty");
+        write(&mut log, "then\n");
+        assert_eq!(folder.texts(), ["12345678\nmore\nand more\nstill\n", "then\n"]);
+    }
+
+    /// Windows lets nobody rename a file that is open without `FILE_SHARE_DELETE`, as in most viewers.
+    #[cfg(windows)]
+    #[test]
+    fn a_file_that_somebody_reads_is_copied_and_emptied() {
+        use std::os::windows::fs::OpenOptionsExt;
+        let folder = Folder::new("read");
+        let mut log = folder.open(&small(3));
+        write(&mut log, "12345678\n");
+        // FILE_SHARE_READ | FILE_SHARE_WRITE
+        let _reader = File::options().read(true).share_mode(3).open(folder.log()).expect("it is there");
+        write(&mut log, "next\n");
+        assert_eq!(folder.texts(), ["12345678\n", "next\n"]);
+    }
+
+    #[test]
+    fn a_line_that_was_torn_costs_no_other() {
+        let folder = Folder::new("torn");
+        let mut log = folder.open(&LogConfig::default());
+        log.write_whole(b"half a li").expect("written");
+        write(&mut log, "whole\n");
+        assert_eq!(folder.texts(), ["half a li\nwhole\n"]);
+    }
+}

@@ -18,7 +18,7 @@ use tokio::{
     net::{TcpSocket, TcpStream},
 };
 use windows_service::{
-    service::{ServiceAccess, ServiceState},
+    service::{ServiceAccess, ServiceState, UserEventCode},
     service_manager::{ServiceManager, ServiceManagerAccess},
 };
 use winreg::{RegKey, enums::HKEY_LOCAL_MACHINE};
@@ -145,7 +145,7 @@ async fn a_service_is_installed_started_chatted_through_stopped_and_removed() {
     let gone = service.tell("status", &[]);
     assert_eq!((gone.status.code(), said(&gone).contains("there is no service")), (Some(1), true));
     let log = service.log();
-    assert_eq!(log.matches(r#"event="started""#).count(), 2, "{log}");
+    assert_eq!(log.matches("event=started").count(), 2, "{log}");
     assert_eq!(log.matches("reason=Service").count(), 2, "{log}");
     assert_eq!(log.matches("cut=0").count(), 2, "{log}");
     let early = fs::read_to_string(service.data().join("early.log")).expect("written");
@@ -280,6 +280,30 @@ async fn while_it_drains_the_service_manager_hears_of_it_every_second() {
     assert!(checkpoints.len() >= 2, "{checkpoints:?}");
     assert!(service.log().contains("cut=1"), "{}", service.log());
     drop(deaf);
+    service.told("uninstall", &[]);
+}
+
+#[tokio::test]
+async fn control_128_lets_the_log_go_on_in_a_new_file() {
+    let service = Service::new("reopen");
+    service.install(&[]);
+    service.told("start", &[]);
+    let file = service.data().join("log").join("chat-server.log");
+    let moved = file.with_extension("old");
+    fs::rename(&file, &moved).expect("while it is written");
+    let manager =
+        ServiceManager::local_computer(None::<&str>, ServiceManagerAccess::CONNECT).expect("there is one");
+    let handle = manager.open_service(&service.name, ServiceAccess::USER_DEFINED_CONTROL).expect("installed");
+    handle.notify(UserEventCode::from_raw(128).expect("a service's own")).expect("it listens to us");
+    let reopened = async {
+        while !fs::read_to_string(&file).is_ok_and(|text| text.contains("event=log_reopened")) {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), reopened).await.expect("in time");
+    service.told("stop", &[]);
+    let ends = [&moved, &file].map(|file| fs::read_to_string(file).expect("text").contains("event=stopped"));
+    assert_eq!(ends, [false, true]);
     service.told("uninstall", &[]);
 }
 

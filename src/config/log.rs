@@ -15,7 +15,7 @@ pub struct LogConfig {
     /// Whether it goes to standard error. A service has none.
     pub console: bool,
     /// The file it goes to as well. Not set: none, but for a Windows service `log\chat-server.log` in its data
-    /// folder. "": none for a service either.
+    /// folder, where relative paths of a service begin. "": none for a service either.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
     /// Bytes the file may have; then it is put aside under a name with the time, and begun anew. At least 4,096;

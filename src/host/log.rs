@@ -149,16 +149,24 @@ pub fn of_console(config: &LogConfig) -> Result<Log, Failure> {
     start(config, config.console, file, Vec::new())
 }
 
-/// Logs to the file, if none is configured to one in the data folder; and to the Event Log.
+/// The file of a service: unless one is configured, in its data folder; a relative path begins there.
+#[cfg(windows)]
+pub fn file_of_service(config: &LogConfig, data: &Path) -> Option<PathBuf> {
+    match &config.file {
+        None => Some(data.join("log").join("chat-server.log")),
+        Some(never) if never.as_os_str().is_empty() => None,
+        Some(file) => Some(data.join(file)),
+    }
+}
+
+/// Logs to the file of a service, and to the Event Log.
 #[cfg(windows)]
 pub fn of_service(
     config: &LogConfig,
     data: &Path,
     events: super::service::EventLayer,
 ) -> Result<Log, Failure> {
-    let file = config.file.clone().unwrap_or_else(|| data.join("log").join("chat-server.log"));
-    let file = Some(&*file).filter(|file| !file.as_os_str().is_empty());
-    start(config, false, file, vec![Box::new(events)])
+    start(config, false, file_of_service(config, data).as_deref(), vec![Box::new(events)])
 }
 
 /// The filter that these directives make. A word alone has to be a level: `EnvFilter` would take one that is mistyped

@@ -8,6 +8,7 @@ pub fn push_json(line: &mut String, text: &str) {
     for c in text.chars() {
         match c {
             '"' | '\\' => line.extend(['\\', c]),
+            '\n' => line.push_str("\\n"),
             c if acts(c) => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     // Writing to a string cannot fail.

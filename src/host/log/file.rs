@@ -165,7 +165,7 @@ fn copy_and_empty(path: &Path, aside: &Path) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::Cell, process, time::Duration};
+    use std::{cell::Cell, process};
 
     use super::*;
     use crate::config::LogConfig;
@@ -258,7 +258,7 @@ mod tests {
         let files = folder.files();
         assert_eq!(files[0].0, "chat.2026-07-26T00-00-00.000Z.log");
         assert_eq!((files[0].1.lines().count(), files[1].1.lines().count()), (2, 1));
-        NOW_MS.set(1_785_024_000_000 + Duration::from_hours(24 * 9).as_millis() as u64);
+        NOW_MS.set(1_785_024_000_000 + 9 * 86_400_000);
         assert_eq!(folder.files().len(), 2, "where nothing is logged nothing is put aside");
         write(&mut log, "2026-08-04T00:00:00.000Z  INFO later\n");
         assert_eq!(folder.files().len(), 3);

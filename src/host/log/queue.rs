@@ -4,7 +4,7 @@ use std::{io, mem, sync::Arc, thread, time::Duration};
 
 use parking_lot::{Condvar, Mutex};
 
-/// Bytes of lines that wait to be written. Full: what is logged meanwhile is dropped, and counted.
+/// Bytes of lines that are not yet written. Full: what is logged meanwhile is dropped, and counted.
 pub const QUEUE_BYTES_MAX: usize = 1024 * 1024;
 
 /// Where lines go.
@@ -33,8 +33,8 @@ struct Shared {
 #[derive(Default)]
 struct State {
     lines: Vec<u8>,
-    /// The thread has taken lines and not written all of them.
-    writing: bool,
+    /// Bytes that the thread has taken and not yet written.
+    writing: usize,
     /// Lines that were not written, since the start.
     dropped: u64,
     /// How often it was asked to open the output anew,
@@ -59,7 +59,7 @@ impl Queue {
     /// Takes a line, which ends in a line feed, or drops it.
     pub fn push(&self, line: &str) {
         let mut state = self.0.state.lock();
-        if state.lines.len() + line.len() > self.0.bytes_max {
+        if state.writing + state.lines.len() + line.len() > self.0.bytes_max {
             state.dropped += 1;
             return;
         }
@@ -96,7 +96,7 @@ impl Queue {
     /// Waits until all is written, so long at most.
     pub fn flush(&self, patience: Duration) {
         let mut state = self.0.state.lock();
-        let unwritten = |state: &mut State| state.writing || !state.lines.is_empty();
+        let unwritten = |state: &mut State| state.writing > 0 || !state.lines.is_empty();
         self.0.done.wait_while_for(&mut state, unwritten, patience);
     }
 }
@@ -153,13 +153,13 @@ impl Shared {
             self.work.wait(&mut state);
         }
         mem::swap(&mut state.lines, lines);
-        state.writing = true;
+        state.writing = lines.len();
         Some(state.asked)
     }
 
     fn note_written(&self, lost: u64) -> u64 {
         let mut state = self.state.lock();
-        state.writing = false;
+        state.writing = 0;
         state.dropped += lost;
         self.done.notify_all();
         state.dropped
@@ -231,9 +231,9 @@ mod tests {
     impl Stage {
         fn new(bytes_max: usize) -> Self {
             let (turns, theirs) = sync_channel(9);
-            let (begin, began) = sync_channel(9);
+            let (sender, began) = sync_channel(9);
             let written = Arc::<Mutex<String>>::default();
-            let gate = Gate { turns: theirs, written: Arc::clone(&written), began: begin };
+            let gate = Gate { turns: theirs, written: Arc::clone(&written), began: sender };
             Self {
                 queue: Queue::start("test".into(), bytes_max, gate).expect("a thread"),
                 turns,
@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn an_output_that_hangs_costs_lines_which_are_counted_and_nobody_time() {
-        let stage = Stage::new(20);
+        let stage = Stage::new(26);
         stage.queue.push("first\n");
         stage.began.recv().expect("it is being written");
         for line in ["123456789\n", "123456789\n", "lost\n", "\n"] {

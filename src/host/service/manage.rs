@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     config::{self, Config},
-    host::{args::Settings, exit::Failure},
+    host::{args::Settings, exit::Failure, log},
 };
 
 /// The system lets a service that stops before a shutdown have this long: its 15 s, and some to end.
@@ -115,7 +115,9 @@ fn install(name: &str, settings: &Settings, start: StartType, firewall: bool) ->
         let _ = remove(&installed);
         return Err(error);
     }
-    println!("installed {name}, which keeps its log in {}", folder.join("log").display());
+    let log = log::file_of_service(&config.log, &folder);
+    let log = log.as_deref().and_then(Path::parent).map(|folder| folder.display().to_string());
+    println!("installed {name}, which keeps its log in {}", log.as_deref().unwrap_or("no file"));
     println!("start it with: chat-server service start --name {name}");
     Ok(())
 }

@@ -1,0 +1,77 @@
+//! A standard error that nobody reads: the chat goes on, and what the log lost is counted.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::{SocketAddr, TcpStream},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use chat_proto::Credential;
+use iocp_chat::client::{Client, Event, Events, Session};
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::{folder::Folder, process};
+
+/// Connections, each a line of the log: more than the queue and the pipe have room for.
+const FLOOD: u64 = 10_000;
+
+async fn guest(address: SocketAddr, name: &str) -> (Session, Events) {
+    let client = Client::connect(address).await.expect("it listens");
+    client.log_in(name, Credential::None).await.expect("the name is free")
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_log_that_nobody_reads_and_its_lost_lines_are_counted() {
+    let folder = Folder::new("chat slow log");
+    let mut server = Command::new(process::program())
+        .args([
+            "--listen",
+            "127.0.0.1:0",
+            "--log",
+            "debug",
+            "--set",
+            "log.format=json",
+            "--set",
+            "database.url=none",
+        ])
+        .arg("--data")
+        .arg(&*folder)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the executable starts");
+    let mut log = BufReader::new(server.stderr.take().expect("piped")).lines().map(|line| {
+        let line = line.expect("text");
+        serde_json::from_str::<Value>(&line).unwrap_or_else(|error| panic!("{error}: {line}"))
+    });
+    let started = log.find(|line| line["event"] == "started").expect("it starts");
+    let listen = started["listen"].as_str().expect("it listens").trim_matches(['[', ']']);
+    let address: SocketAddr = listen.parse().expect("an address");
+    let (kim, _) = guest(address, "kim").await;
+    let (_lee, mut to_lee) = guest(address, "lee").await;
+    for number in 0..FLOOD {
+        drop(TcpStream::connect(address).expect("it listens"));
+        if number.is_multiple_of(1_000) {
+            let said = format!("still here {number}");
+            timeout(Duration::from_secs(5), kim.broadcast(&said)).await.expect("at once").expect("said");
+            let heard = async {
+                while !matches!(to_lee.next().await, Some(Event::Broadcast(line)) if line.text == said) {}
+            };
+            timeout(Duration::from_secs(5), heard).await.expect("at once");
+        }
+    }
+    // Read only now.
+    let (mut written, mut lost) = (0, 0);
+    while written + lost < FLOOD {
+        let line = log.next().expect("it runs");
+        written += u64::from(line["event"] == "guest_end");
+        lost += line["lines"].as_u64().unwrap_or_default();
+    }
+    assert_eq!(written + lost, FLOOD, "every line is there or counted");
+    assert!(written > 1_000 && lost > 1_000, "{written} written, {lost} lost");
+    let stop = Command::new(process::program()).arg("--data").arg(&*folder).args(["ctl", "stop"]).output();
+    assert!(stop.expect("it runs").status.success());
+    assert_eq!(log.last().expect("it stopped")["event"], "stopped");
+    assert!(server.wait().expect("a child").success());
+}

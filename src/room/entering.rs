@@ -42,8 +42,8 @@ impl FanOut {
         } else {
             let (place, attachment) = self.directory.enter_lobby(&subscriber, now);
             attachment.member.hold();
-            // All that waits there has come since.
-            (vec![place], 0)
+            // All that waits beyond has come since.
+            (vec![place], subscriber.mailbox().begun_after())
         };
         let welcome = welcome(&subscriber, Some(grant), (places, whispers), now);
         subscriber.set_present();

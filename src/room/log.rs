@@ -181,6 +181,15 @@ impl Log {
         Ok(())
     }
 
+    /// Goes on after this line: those that it would have had until there are gone, and nobody is told of them.
+    pub(super) fn skip_to(&self, last: u64) {
+        let mut ring = self.ring.write();
+        let gone = ring.head()..last;
+        if !gone.is_empty() {
+            ring.push(Bytes::new(), gone.map(|_| Mark::new(None, 0, 0)), self.bounds);
+        }
+    }
+
     /// Takes no more lines from [`append_line`](Self::append_line).
     pub(super) fn close(&self) {
         self.ring.write().closed = true;

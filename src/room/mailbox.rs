@@ -5,14 +5,20 @@ use std::sync::Arc;
 use chat_proto::{Line, MAILBOX, ServerPacket, Text, Username, kind};
 use parking_lot::Mutex;
 
-use super::{Attachment, Closed, Log, LogLine, MAILBOX_BIT, Membership, SessionId, membership::Pace};
+use super::{
+    Attachment, Closed, Log, LogLine, MAILBOX_BIT, Membership, SessionId, Subscriber, membership::Pace,
+};
 use crate::config::Bounds;
 
 /// The whispers to one session. Whoever whispers appends; a mailbox that is closed takes nothing, so nobody is
 /// told that a whisper arrived where nobody reads any more.
 pub struct Mailbox {
     epoch: u64,
+    /// The last whisper there was when it was made.
+    begun_after: u64,
     bounds: Bounds,
+    /// Whispers are stored before they are in it.
+    stored_first: bool,
     state: Mutex<State>,
 }
 
@@ -63,24 +69,59 @@ impl Mailbox {
     /// An open, empty mailbox.
     #[must_use]
     pub fn new(epoch: u64, bounds: Bounds) -> Self {
-        Self { epoch, bounds, state: Mutex::new(State::Unused) }
+        Self { epoch, begun_after: 0, bounds, stored_first: false, state: Mutex::new(State::Unused) }
     }
 
-    /// One that has outlived a process, with what was still in it: each whisper has the number it had.
+    /// One that has outlived a process, with what is still known of what was in it: each whisper has the number it had.
     #[must_use]
     pub fn restored(epoch: u64, head: u64, bounds: Bounds, whispers: &[Whispered]) -> Self {
-        let mailbox = Self::new(epoch, bounds);
+        let mailbox = Self { begun_after: head, ..Self::new(epoch, bounds) };
         if head == 0 {
             return mailbox;
         }
-        // They are the last, without a hole.
         let before = whispers.first().map_or(head, |first| first.seq.saturating_sub(1));
+        // However far apart they are: those that it keeps no more need no holes between them.
+        let before = before.max(head.saturating_sub(bounds.lines as u64));
         let log = Arc::new(Log::continued(MAILBOX, epoch, before, bounds));
-        *mailbox.state.lock() = State::Used(log);
-        for Whispered { sender, name, message_id, text, time_ms, .. } in whispers {
+        *mailbox.state.lock() = State::Used(Arc::clone(&log));
+        for whisper in whispers.iter().filter(|whisper| whisper.seq > before) {
+            let Whispered { seq, sender, name, message_id, text, time_ms } = whisper;
+            log.skip_to(seq - 1);
             mailbox.append((*sender, name), *message_id, text, *time_ms).expect("it is open");
         }
+        log.skip_to(head);
         mailbox
+    }
+
+    /// The same, where each whisper is stored before it is in it.
+    #[must_use]
+    pub fn stored_first(self) -> Self {
+        Self { stored_first: true, ..self }
+    }
+
+    /// Whether each whisper is stored before it is in it: then only the one who stores them appends.
+    #[must_use]
+    pub fn is_stored_first(&self) -> bool {
+        self.stored_first
+    }
+
+    /// The last whisper there was when it was made: of one that goes on, those that its client may know.
+    #[must_use]
+    pub fn begun_after(&self) -> u64 {
+        self.begun_after
+    }
+
+    /// Whether it takes no more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(*self.state.lock(), State::Closed(_))
+    }
+
+    /// The last whisper that it keeps no more; 0 while there is none.
+    #[must_use]
+    pub fn forgotten(&self) -> u64 {
+        let (State::Used(log) | State::Closed(Some(log))) = &*self.state.lock() else { return 0 };
+        log.oldest() - 1
     }
 
     /// What is in it.
@@ -119,8 +160,8 @@ impl Mailbox {
         self.epoch
     }
 
-    /// Appends a whisper. The session is not told yet: [`Subscriber::whisper`](super::Subscriber::whisper).
-    pub(super) fn append(
+    /// Appends a whisper. The session is not told yet: [`Subscriber::whisper`].
+    fn append(
         &self,
         (sender, name): (SessionId, &Username),
         message_id: u64,
@@ -131,6 +172,13 @@ impl Mailbox {
         self.log()?.append_line(time_ms, sender, message_id, |head, out| {
             Line { head, sender: name.as_str(), text: text.as_str() }.encode_whisper(out);
         })
+    }
+
+    /// Has a number that no whisper has: it was of one that cannot be handed over.
+    fn skip(&self) -> Result<(), Closed> {
+        let log = self.log()?;
+        log.skip_to(log.head() + 1);
+        Ok(())
     }
 
     /// Takes no more.
@@ -155,5 +203,39 @@ impl Mailbox {
                 Ok(log)
             }
         }
+    }
+}
+
+impl Subscriber {
+    /// Hands over a whisper, which its sender may have a number for. Of people who are ignored nothing arrives, and they are not told.
+    pub fn whisper(
+        &self,
+        from: (SessionId, &Username),
+        message_id: u64,
+        text: &Text,
+        time_ms: u64,
+    ) -> Result<(), Closed> {
+        if self.ignores(from.1) {
+            return Ok(());
+        }
+        self.hand_over(from, message_id, text, time_ms)
+    }
+
+    /// Hands over a whisper of somebody who is not ignored.
+    pub fn hand_over(
+        &self,
+        (from, name): (SessionId, &Username),
+        message_id: u64,
+        text: &Text,
+        time_ms: u64,
+    ) -> Result<(), Closed> {
+        self.mailbox().append((from, name), message_id, text, time_ms)?;
+        self.mark(MAILBOX_BIT);
+        Ok(())
+    }
+
+    /// Leaves a number of the mailbox to nobody: what would have it cannot be handed over.
+    pub fn skip_whisper(&self) -> Result<(), Closed> {
+        self.mailbox().skip()
     }
 }

@@ -12,11 +12,11 @@ use std::{
 };
 
 use bytes::BytesMut;
-use chat_proto::{ErrorCode, LeaveReason, NameKey, Role, ServerPacket, Text, Username};
+use chat_proto::{ErrorCode, LeaveReason, NameKey, Role, ServerPacket, Username};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::{Closed, Ignored, Log, Mailbox, Membership, MessageIds, ReadySet, Slot};
+use super::{Ignored, Log, Mailbox, Membership, MessageIds, ReadySet, Slot};
 
 /// Requests a session may have unanswered. Full: its reader waits, and so does its socket.
 pub const SLOTS_MAX: u16 = 64;
@@ -344,21 +344,10 @@ impl Subscriber {
         let _all = self.slots.acquire_many(SLOTS_MAX.into()).await.expect("nobody closes it");
     }
 
-    /// Hands over a whisper, which its sender may have a number for. Of people who are ignored nothing arrives, and they are not told.
-    pub fn whisper(
-        &self,
-        (from, name): (SessionId, &Username),
-        message_id: u64,
-        text: &Text,
-        time_ms: u64,
-    ) -> Result<(), Closed> {
-        let ignored = self.ignored.lock().as_ref().is_some_and(|names| names.contains_key(&name.key()));
-        if ignored {
-            return Ok(());
-        }
-        self.mailbox().append((from, name), message_id, text, time_ms)?;
-        self.mark(MAILBOX_BIT);
-        Ok(())
+    /// Whether nothing of somebody arrives.
+    #[must_use]
+    pub fn ignores(&self, name: &Username) -> bool {
+        self.ignored.lock().as_ref().is_some_and(|names| names.contains_key(&name.key()))
     }
 
     /// Tells the writer something that answers no request. The caller bounds how often.

@@ -1,6 +1,7 @@
 //! Puts the floors together, runs them, and stops them the way the data runs.
 
 mod history;
+mod mailboxes;
 mod operator;
 mod sessions;
 
@@ -35,6 +36,7 @@ use crate::{
 };
 
 use history::{Keeping, Pasts};
+use mailboxes::Storing;
 pub use operator::{Operator, State, Status};
 use sessions::Keeper;
 
@@ -58,6 +60,8 @@ pub struct Server {
     history: Option<Keeping>,
     /// Stores what brings sessions back, if there is a database.
     keeper: Option<Keeper>,
+    /// Stores whispers before they are heard, if that is wanted.
+    mailboxes: Option<Storing>,
     connections: TaskTracker,
     drain: Duration,
     system_shutdown: Duration,
@@ -129,8 +133,13 @@ impl Server {
             (returning, last_session) = (sessions, highest);
         }
         let (families, keeper) = Keeper::start(config, store.as_ref(), &mut fan_out, unix_ms);
+        let storing = Storing::start(config, store.as_ref(), &families, &registry, &metrics).unzip();
+        let doorkeeper = doorkeeper(config, &addresses, Arc::clone(&registry), store, frozen, families);
         let shared = Arc::new(Shared {
-            doorkeeper: doorkeeper(config, &addresses, Arc::clone(&registry), store, frozen, families),
+            doorkeeper: match storing.0 {
+                Some(requests) => doorkeeper.storing_whispers(requests),
+                None => doorkeeper,
+            },
             absences: Arc::new(Absences::new(config.resume.absent)),
             grace: config.resume.grace,
             history,
@@ -154,6 +163,7 @@ impl Server {
             ledger,
             history: keeping,
             keeper,
+            mailboxes: storing.1,
             connections: TaskTracker::new(),
             drain: config.timeouts.drain,
             system_shutdown: config.timeouts.system_shutdown,
@@ -249,7 +259,8 @@ impl Server {
     /// answered; everyone is sent what they have coming and a goodbye. Bounded by the smaller of the configured
     /// drain time and what `reason` allows.
     pub async fn stop(self, reason: StopReason) -> Stopped {
-        let Self { shared, inbox, fan_out, ledger, mut history, mut keeper, connections, .. } = self;
+        let Self { shared, inbox, fan_out, ledger, mut history, mut keeper, mailboxes, connections, .. } =
+            self;
         let (drain, system_shutdown) = (self.drain, self.system_shutdown);
         let deadline = Instant::now() + drain.min(reason.grace_max(system_shutdown));
         tracing::info!(event = "stopping", ?reason, connections = connections.len(), "stopping");
@@ -269,6 +280,9 @@ impl Server {
                 && let Err(error) = ledger.await
             {
                 tracing::error!(event = "ledger_failed", err = %error, "the ledger failed");
+            }
+            if let Some(mailboxes) = mailboxes {
+                mailboxes.settled().await;
             }
             shared.quiet.cancel();
             connections.wait().await;

@@ -134,7 +134,7 @@ async fn start(config: &Config, store: Option<Store>, host: &mut impl Host) -> R
             Some(if config.keeps_history() {
                 recalled.with_history(&config.history).await?
             } else {
-                recalled
+                recalled.without_history().await?
             })
         }
         None => None,

@@ -243,7 +243,8 @@ impl<R: AsyncRead + Unpin> Desk<R> {
     async fn serve_slow(&mut self, slot: Slot, request: Slow, inbox: &Inbox) -> Result<(), End> {
         let (doorkeeper, subscriber) = (&self.shared.doorkeeper, self.session.subscriber());
         // Only guessing, at a password or at who there is, is held against anybody.
-        let excused = !matches!(request, Slow::ChangePassword(_) | Slow::Keep(_));
+        let guesses = matches!(request, Slow::ChangePassword(_) | Slow::Keep(_));
+        let keeps = matches!(request, Slow::Keep(_));
         let (packet, refusal) = match request {
             Slow::History(request) => {
                 let outcome = self.shared.history.page(subscriber, &request, inbox).await;
@@ -278,11 +279,11 @@ impl<R: AsyncRead + Unpin> Desk<R> {
         };
         slot.answer(&packet);
         match refusal.and_then(|refusal| refusal.code.error()) {
-            Some(code) if excused => {
+            Some(code) if guesses && !(keeps && code == ErrorCode::StorageUnavailable) => self.count(code),
+            Some(code) => {
                 self.shared.metrics.reject(code);
                 Ok(())
             }
-            Some(code) => self.count(code),
             None => Ok(()),
         }
     }

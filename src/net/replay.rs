@@ -98,7 +98,7 @@ async fn read_on(
     }
 }
 
-/// Whispers are in memory alone. Those of another past are gone, nobody knows how many.
+/// Whispers are read from memory alone. Those of another past are gone, nobody knows how many.
 async fn open_mailbox(
     subscriber: &Arc<Subscriber>,
     Presence { conversation, epoch, seq }: Presence,

@@ -9,7 +9,7 @@ use crate::{
     config::{Config, Durability},
     net::{Absent, Shared},
     room::{FanOut, Inbox},
-    session::{Doorkeeper, Families, FamilyChanges, Returning, Session, keep_families, recall_whispers},
+    session::{Doorkeeper, Families, FamilyChanges, Returning, Session, keep_families},
     store::Store,
 };
 
@@ -76,7 +76,6 @@ pub(super) fn restore(
             restored.push(session);
         }
     }
-    recall_whispers(&restored);
     restored
 }
 

@@ -9,12 +9,16 @@ use tokio::time::Instant;
 
 use super::{
     Busy, FamilyId, FamilyRecord, Hasher, NameForms, Password, SteadyClock, Throttle, Verdict,
-    hashing::WAIT_MAX, ledger::person, refused_for, sanctions::Written,
+    hashing::WAIT_MAX,
+    ledger::person,
+    refused_for,
+    returning::{SaidBefore, said_by},
+    sanctions::Written,
 };
 use crate::{
     config::{AccountsConfig, Registration},
-    room::{MESSAGE_IDS, SessionId},
-    store::{Account, AccountId, InviteToken, NewAccount, PasswordHash, SentLine, Store, StoreError},
+    room::SessionId,
+    store::{Account, AccountId, InviteToken, NewAccount, PasswordHash, Store, StoreError},
 };
 
 /// The accounts of a server, as its guests and members meet them. Every refusal says when to try again, if that helps.
@@ -84,12 +88,9 @@ impl AccountDesk {
         self.throttle.forgive_address(from);
     }
 
-    /// What a session has said by numbers of its own, the oldest first.
-    pub async fn said_by(&self, session: SessionId) -> Result<Vec<SentLine>, Refusal> {
-        let said = self.store.history().sent_by(session.0, MESSAGE_IDS).await;
-        let mut said = said.map_err(|error| unavailable(&error))?;
-        said.reverse();
-        Ok(said)
+    /// What a session has said by numbers of its own.
+    pub(super) async fn said_by(&self, session: SessionId) -> Result<SaidBefore, Refusal> {
+        said_by(&self.store, session.0).await.map_err(|error| unavailable(&error))
     }
 
     /// Whether an account is still there, by this name, and may log in.

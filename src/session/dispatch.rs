@@ -1,14 +1,16 @@
 //! What a signed-in person asks for, and who answers it.
 
+use std::sync::Arc;
+
 use chat_proto::{
     Answer, Attach, Broadcast, ChangePassword, ClientPacket, Credential, ErrorCode, FreezeRegistration,
     History, Ignore, LOBBY, MAILBOX, Moderate, Pong, Receipt, Refusal, Remark, RequestId, RoomChat,
     ServerPacket, Text, Username, Whisper, WhisperReceipt, kind,
 };
 
-use super::{Doorkeeper, Session};
+use super::{Doorkeeper, Session, WaitingWhisper};
 use crate::{
-    room::{Command, MAILBOX_BIT, Slot, fingerprint, until},
+    room::{Command, Slot, Subscriber, fingerprint, until},
     store::AccountId,
 };
 
@@ -101,12 +103,21 @@ impl Session {
         time_ms: u64,
     ) -> Next {
         let outcome = match self.whispered_before(&whisper) {
+            // The first may still wait to be stored.
+            Some(Ok(WhisperReceipt { kept: 0, .. })) if doorkeeper.stores_whispers() => {
+                return doorkeeper.store_whisper(WaitingWhisper { slot, whisper, to: None, time_ms });
+            }
             Some(first) => first.map_err(Refusal::new),
-            None => match self.hand_over(&whisper, time_ms) {
-                Err(refusal) if is_away(refusal) && doorkeeper.keeps_whispers() => {
-                    return Next::Wait(slot, Slow::Keep(whisper));
+            None => match self.recipient(&whisper, time_ms) {
+                Ok(to) if to.mailbox().is_stored_first() => {
+                    return doorkeeper.store_whisper(WaitingWhisper { slot, whisper, to: Some(to), time_ms });
                 }
-                handed => handed.map(|()| WhisperReceipt { time_ms, kept: 0 }),
+                found => match found.and_then(|to| self.hand_over(&to, &whisper, time_ms)) {
+                    Err(refusal) if is_away(refusal) && doorkeeper.keeps_whispers() => {
+                        return Next::Wait(slot, Slow::Keep(whisper));
+                    }
+                    handed => handed.map(|()| WhisperReceipt { time_ms, kept: 0 }),
+                },
             },
         };
         if let Ok(receipt) = outcome {
@@ -137,30 +148,38 @@ impl Session {
         self.subscriber().message_ids().note(whisper.message_id, || line_of(whisper), receipt);
     }
 
-    fn hand_over(&self, whisper: &Whisper<Username, Text>, time_ms: u64) -> Result<(), Refusal> {
+    /// Whom a whisper is for, if this session may whisper to them and they are here.
+    fn recipient(&self, whisper: &Whisper<Username, Text>, time_ms: u64) -> Result<Arc<Subscriber>, Refusal> {
         let muted_until = self.subscriber().muted_until();
         if muted_until > time_ms {
             return Err(until(ErrorCode::Muted, muted_until, time_ms));
         }
-        let key = whisper.to.key();
-        let recipient = self.registry().find(&key).map_err(Refusal::new)?;
+        let recipient = self.registry().find(&whisper.to.key()).map_err(Refusal::new)?;
         if recipient.id() == self.id() {
             return Err(Refusal::new(ErrorCode::SelfTarget));
         }
-        let name = self.subscriber().name();
-        let handed = recipient.whisper((self.id(), name), whisper.message_id, &whisper.text, time_ms);
-        handed.map_err(|_| Refusal::new(ErrorCode::UserOffline))?;
-        if recipient.is_succeeded()
-            && let Ok(successor) = self.registry().find(&key)
-        {
-            // It is in the mailbox, and another connection has to be told so.
-            successor.mark(MAILBOX_BIT);
+        if recipient.mailbox().is_stored_first() && recipient.mailbox().is_closed() {
+            return Err(Refusal::new(ErrorCode::UserOffline));
         }
+        Ok(recipient)
+    }
+
+    fn hand_over(
+        &self,
+        to: &Subscriber,
+        whisper: &Whisper<Username, Text>,
+        time_ms: u64,
+    ) -> Result<(), Refusal> {
+        let from = (self.id(), self.subscriber().name());
+        let handed = to.whisper(from, whisper.message_id, &whisper.text, time_ms);
+        handed.map_err(|_| Refusal::new(ErrorCode::UserOffline))?;
+        self.registry().mark_successor(to);
         Ok(())
     }
 }
 
-fn line_of(whisper: &Whisper<Username, Text>) -> u64 {
+/// What tells a whisper from another of the same session.
+pub(super) fn line_of(whisper: &Whisper<Username, Text>) -> u64 {
     fingerprint(whisper.to.key(), whisper.text.as_str())
 }
 

@@ -167,9 +167,18 @@ impl Families {
         }
     }
 
+    /// The mailbox of a session that may come back begins, where whispers are stored before they are in it: its epoch must
+    /// be known to the database before it is to anybody else.
+    pub fn begin_mailbox(&self, session: SessionId, mailbox: &Mailbox) {
+        if let Some(changes) = self.changes.as_ref().filter(|_| mailbox.is_stored_first()) {
+            changes.begin_mailbox(session, mailbox.epoch());
+        }
+    }
+
     /// The server ends, and a session that goes on when it starts again has this in its mailbox.
     pub fn keep_mailbox(&self, session: SessionId, mailbox: &Mailbox) {
-        if let Some(changes) = &self.changes {
+        // Else it is stored already.
+        if let Some(changes) = self.changes.as_ref().filter(|_| !mailbox.is_stored_first()) {
             let (epoch, head, whispers) = (mailbox.epoch(), mailbox.head(), mailbox.whispers());
             changes.put_mailbox(session, KeptMailbox { epoch, head, whispers });
         }

@@ -75,6 +75,8 @@ pub struct Changes {
     pub families: HashMap<FamilyId, Option<FamilyRecord>>,
     /// Accounts of which no family is good any more, but one.
     pub accounts: HashMap<AccountId, Option<FamilyId>>,
+    /// The epochs of mailboxes that begin.
+    pub begun: HashMap<SessionId, u64>,
     /// What is in the mailboxes of sessions that go on when the server starts again.
     pub mailboxes: HashMap<SessionId, KeptMailbox>,
     /// The rooms that sessions are in now.
@@ -119,6 +121,13 @@ impl FamilyChanges {
     pub fn remove_account(&self, account: AccountId, but: Option<FamilyId>) {
         self.change_always(|changes| {
             changes.accounts.insert(account, but);
+        });
+    }
+
+    /// A mailbox begins with this epoch.
+    pub fn begin_mailbox(&self, session: SessionId, epoch: u64) {
+        self.change(|changes| {
+            changes.begun.insert(session, epoch);
         });
     }
 
@@ -168,6 +177,9 @@ impl FamilyChanges {
         }
         for (account, but) in changes.accounts {
             waiting.accounts.entry(account).or_insert(but);
+        }
+        for (session, epoch) in changes.begun {
+            waiting.begun.entry(session).or_insert(epoch);
         }
         for (session, mailbox) in changes.mailboxes {
             waiting.mailboxes.entry(session).or_insert(mailbox);

@@ -6,7 +6,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Changes, FamilyChanges, FamilyId, FamilyRecord, KeptMailbox, SteadyClock, ledger::person, unavailable,
+    Changes, FamilyChanges, FamilyId, FamilyRecord, KeptMailbox, SteadyClock, ledger::person,
+    letters::LETTER_AGE_MAX_MS, unavailable,
 };
 use crate::{
     room::{SessionId, Whispered},
@@ -46,7 +47,7 @@ pub async fn keep_families(
             }
             () = done.cancelled() => break,
             _ = expiring.tick() => {
-                if let Err(error) = store.resumes().expire(clock.now_ms()).await {
+                if let Err(error) = expire(&store, clock.now_ms()).await {
                     unavailable(&error);
                 }
             }
@@ -58,6 +59,11 @@ pub async fn keep_families(
             "some sessions will not be resumed: they could not be stored"
         );
     }
+}
+
+async fn expire(store: &Store, now: u64) -> Result<(), StoreError> {
+    store.resumes().expire(now).await?;
+    store.whispers().expire(now.saturating_sub(LETTER_AGE_MAX_MS)).await.map(drop)
 }
 
 async fn store_all(store: &Store, changes: &FamilyChanges, ttl_ms: u64, now: u64) -> Result<(), StoreError> {
@@ -88,6 +94,10 @@ async fn write(store: &Store, changes: &Changes, ttl_ms: u64, now: u64) -> Resul
     }
     for (account, but) in &changes.accounts {
         resumes.revoke_account(*account, but.map(FamilyId::to_bytes)).await?;
+    }
+    if !changes.begun.is_empty() {
+        let begun: Vec<_> = changes.begun.iter().map(|(session, epoch)| (session.0, *epoch)).collect();
+        store.whispers().begin_mailboxes(&begun).await?;
     }
     if !changes.mailboxes.is_empty() {
         let mailboxes: Vec<_> =

@@ -1,22 +1,65 @@
-//! Whispers to people with an account who are away: kept for them, and handed over when they come.
+//! Whispers that are not simply handed over: to who is away they are kept, and to who may come back stored first.
 
 use std::sync::Arc;
 
-use chat_proto::{ErrorCode, Refusal, Text, Username, Whisper, WhisperReceipt};
+use chat_proto::{ErrorCode, Refusal, Text, Username, Whisper, WhisperReceipt, kind};
+use tokio::sync::{mpsc::error::TrySendError, oneshot};
 
-use super::{Doorkeeper, unavailable};
+use super::{Doorkeeper, MailboxRequest, Next, WaitingWhisper, unavailable};
 use crate::{
     room::{SessionId, Subscriber},
-    store::{AccountId, Keeping, Letter, LetterLimits},
+    store::{AccountId, Keeping, Letter, LetterLimits, StoredMailbox},
 };
 
-/// How long a whisper waits for somebody: 30 days, in milliseconds.
-const AGE_MAX_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
+/// How long a whisper is kept at most, for somebody who is away and in a stored mailbox: 30 days, in milliseconds.
+pub(super) const LETTER_AGE_MAX_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
 /// How much waits for each: what a person reads when they come, and what nobody can fill a disk with.
 const LIMITS: LetterLimits =
-    LetterLimits { letters: 100, bytes: 64 * 1024, of_one_sender: 25, age_ms: AGE_MAX_MS };
+    LetterLimits { letters: 100, bytes: 64 * 1024, of_one_sender: 25, age_ms: LETTER_AGE_MAX_MS };
+/// When whoever was refused because too many whispers wait to be stored may try again, in milliseconds.
+const WRITER_RETRY_MS: u32 = 1_000;
 
 impl Doorkeeper {
+    /// Whether whispers are stored before they are heard, to whoever may come back.
+    #[must_use]
+    pub fn stores_whispers(&self) -> bool {
+        self.mailboxes.is_some()
+    }
+
+    /// Has a whisper stored, and then handed over and answered. [`ErrorCode::Overloaded`] if too much waits for that.
+    pub(super) fn store_whisper(&self, waiting: WaitingWhisper) -> Next {
+        let mailboxes = self.mailboxes.as_ref().expect("where mailboxes are stored there is a writer");
+        let (request, code) = match mailboxes.try_send(MailboxRequest::Whisper(waiting)) {
+            Ok(()) => return Next::Done,
+            Err(TrySendError::Full(request)) => (request, ErrorCode::Overloaded),
+            Err(TrySendError::Closed(request)) => (request, ErrorCode::ShuttingDown),
+        };
+        if let MailboxRequest::Whisper(WaitingWhisper { slot, whisper, .. }) = request {
+            let refusal = Refusal { code: code.into(), retry_ms: WRITER_RETRY_MS };
+            slot.refuse(kind::WHISPER, Some(whisper.id), refusal);
+        }
+        Next::Excused(code)
+    }
+
+    /// What is in the stored mailbox of a session that has lapsed, if there is one and it goes on.
+    pub(super) async fn stored_mailbox(&self, session: SessionId) -> Result<Option<StoredMailbox>, Refusal> {
+        if !self.stores_whispers() {
+            return Ok(None);
+        }
+        self.ask_mailbox_writer(|reply| MailboxRequest::Recall { session, reply }).await
+    }
+
+    async fn ask_mailbox_writer<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> MailboxRequest,
+    ) -> Result<T, Refusal> {
+        let (reply, answer) = oneshot::channel();
+        let shutting_down = || Refusal::new(ErrorCode::ShuttingDown);
+        let mailboxes = self.mailboxes.as_ref().ok_or_else(shutting_down)?;
+        mailboxes.send(request(reply)).await.map_err(|_| shutting_down())?;
+        answer.await.map_err(|_| shutting_down())?
+    }
+
     /// Whether whispers to somebody who is away can be kept at all.
     #[must_use]
     pub fn keeps_whispers(&self) -> bool {
@@ -69,8 +112,13 @@ impl Doorkeeper {
         now: u64,
     ) -> Result<(), Refusal> {
         let Some(accounts) = self.accounts() else { return Ok(()) };
-        let older_than = now.saturating_sub(LIMITS.age_ms);
-        let letters = accounts.store().whispers().take(account, older_than).await;
+        let older_than_ms = now.saturating_sub(LIMITS.age_ms);
+        if to.mailbox().is_stored_first() {
+            let to = Arc::clone(to);
+            let request = |reply| MailboxRequest::Letters { account, older_than_ms, to, reply };
+            return self.ask_mailbox_writer(request).await;
+        }
+        let letters = accounts.store().whispers().take(account, older_than_ms).await;
         for letter in letters.map_err(|error| unavailable(&error))? {
             // The rules may have changed since it was kept.
             let (Ok(name), Ok(text)) = (Username::parse(&letter.sender), Text::parse(&letter.text)) else {

@@ -12,8 +12,12 @@ use chat_proto::{
     ChangePassword, Credential, ErrorCode, Ignore, Login, Refusal, Register, Registered, ResumeToken, Role,
     Username, feature, way_in,
 };
+use tokio::sync::mpsc;
 
-use super::{AccountDesk, Bans, Families, NameForms, NameRules, Session, SessionRegistry, Whose};
+use super::{
+    AccountDesk, Bans, Ending, Families, MailboxRequest, NameForms, NameRules, Session, SessionRegistry,
+    Whose,
+};
 use crate::{
     config::{Bounds, Config, Registration, RoomsConfig, SecondLogin},
     room::{Command, Control, Grant, Inbox, Mailbox, SessionId, Subscriber},
@@ -37,6 +41,8 @@ pub struct Doorkeeper {
     draining: AtomicBool,
     bans: Bans,
     families: Arc<Families>,
+    /// The writer of mailboxes, where whispers are stored before they are heard.
+    pub(super) mailboxes: Option<mpsc::Sender<MailboxRequest>>,
     /// How long a session without a connection is kept, in milliseconds; 0: none is.
     grace_ms: u32,
 }
@@ -74,8 +80,15 @@ impl Doorkeeper {
             draining: AtomicBool::new(false),
             bans: Bans::new(),
             families,
+            mailboxes: None,
             grace_ms: u32::try_from(config.resume.grace.as_millis()).unwrap_or(u32::MAX),
         }
+    }
+
+    /// Has whispers to who may come back stored before they are heard.
+    #[must_use]
+    pub fn storing_whispers(self, mailboxes: mpsc::Sender<MailboxRequest>) -> Self {
+        Self { mailboxes: Some(mailboxes), ..self }
     }
 
     /// What may be called what.
@@ -207,16 +220,28 @@ impl Doorkeeper {
         let departure = inbox.clone().reserve_owned().await.map_err(|_| shutting_down())?;
         let Known { name, forms, role, account } = known;
         let id = SessionId(self.next_session.fetch_add(1, Ordering::Relaxed));
-        let mailbox = Mailbox::new(rand::random(), self.mailbox);
+        let resumable = features & feature::RESUME != 0;
+        let mailbox =
+            if resumable { self.mailbox_of(None) } else { Mailbox::new(rand::random(), self.mailbox) };
         let subscriber = Arc::new(Subscriber::new(id, name.clone(), role, mailbox).coming_from(from, now));
         if let (Some(account), Some(accounts)) = (account, &self.accounts) {
             subscriber.ignore(accounts.ignored(account).await?);
         }
-        self.claim(&forms, &subscriber).map_err(Refusal::new)?;
+        // Before anybody can whisper to it: whoever stores that waits until this is stored.
+        let opened = resumable.then(|| {
+            let opened = self.families.open(Whose { session: id, name, role, account });
+            self.families.begin_mailbox(id, subscriber.mailbox());
+            opened
+        });
+        if let Err(code) = self.claim(&forms, &subscriber) {
+            if let Some((family, _)) = opened {
+                self.families.end(family, Ending::Void);
+            }
+            return Err(Refusal::new(code));
+        }
         let mut session = Session::new(forms, subscriber, Arc::clone(&self.registry), departure, account);
         let mut grant = None;
-        if features & feature::RESUME != 0 {
-            let (family, token) = self.families.open(Whose { session: id, name, role, account });
+        if let Some((family, token)) = opened {
             session = session.resumable_by(family, &token, &self.families);
             grant = Some(Box::new(self.grant_of(token)));
         }

@@ -32,7 +32,8 @@ pub struct Recalled {
 }
 
 impl Recalled {
-    /// Reads it, at this time in milliseconds since 1970 UTC. A room whose name cannot be one any more is left alone.
+    /// Reads it, at this time in milliseconds since 1970 UTC. A room whose name cannot be one any more is left alone. Before a
+    /// server is started it goes on [with a history](Self::with_history) or [without](Self::without_history).
     pub async fn from(store: Store, now: u64) -> Result<Self, StoreError> {
         let rooms = store.rooms().load(now).await?;
         let last_number = store.rooms().last_number().await?;
@@ -61,7 +62,17 @@ impl Recalled {
         // Where lines are let through that could not be stored, it is not known that nothing is missing.
         let lossless = config.durability == Durability::Full && config.failing == Failing::Refuse;
         history.begin_epochs(&begun, lossless).await?;
+        if config.durability == Durability::Process {
+            // From here on they are in memory, and what is stored of them would be the past.
+            self.store.whispers().forget_mailboxes().await?;
+        }
         Ok(Self { epochs: Some(epochs), ..self })
+    }
+
+    /// The same, where no history is kept.
+    pub async fn without_history(self) -> Result<Self, StoreError> {
+        self.store.whispers().forget_mailboxes().await?;
+        Ok(self)
     }
 }
 

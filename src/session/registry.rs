@@ -8,7 +8,7 @@ use lru::LruCache;
 use parking_lot::Mutex;
 
 use super::{NameForms, Skeleton};
-use crate::room::{SessionId, Subscriber};
+use crate::room::{MAILBOX_BIT, SessionId, Subscriber};
 
 /// Names remembered after their sessions ended, to tell "offline" from "unknown". Full: the least recent is
 /// forgotten, and is unknown.
@@ -97,6 +97,16 @@ impl SessionRegistry {
             Some(session) => Ok(Arc::clone(&session)),
             None if self.offline.lock().contains(key) => Err(ErrorCode::UserOffline),
             None => Err(ErrorCode::UserNotFound),
+        }
+    }
+
+    /// Says that there is a new whisper to whichever connection a session has now, if another has taken it over: it is in
+    /// the mailbox that they share.
+    pub fn mark_successor(&self, to: &Subscriber) {
+        if to.is_succeeded()
+            && let Ok(successor) = self.find(&to.name().key())
+        {
+            successor.mark(MAILBOX_BIT);
         }
     }
 

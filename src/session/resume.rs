@@ -6,7 +6,7 @@ use chat_proto::{ErrorCode, LeaveReason, Refusal, RequestId, Resume, ResumeToken
 use tokio::time::timeout;
 
 use super::{Doorkeeper, Ending, FamilyId, NameForms, Presented, Session, Whose, returning::recall_said};
-use crate::room::{Command, Control, Inbox, Mailbox, Subscriber};
+use crate::room::{Command, Control, Inbox, Subscriber};
 
 /// How long whoever comes back after their session has ended waits until all that has changed about sessions is stored.
 const STORED_WITHIN: Duration = Duration::from_secs(5);
@@ -165,14 +165,21 @@ impl Doorkeeper {
 
     /// A session that has ended, with what is known of it.
     async fn begin_anew(&self, whose: &Whose, from: IpAddr, now: u64) -> Result<Arc<Subscriber>, Refusal> {
-        let mailbox = Mailbox::new(rand::random(), self.mailbox);
+        // Where whispers are stored, what is not read yet waits there.
+        let stored = self.stored_mailbox(whose.session).await?;
+        let begins = stored.is_none();
+        let mailbox = self.mailbox_of(stored);
+        if begins && mailbox.is_stored_first() {
+            self.families().begin_mailbox(whose.session, &mailbox);
+            self.families().settled().await;
+        }
         let subscriber = Subscriber::new(whose.session, whose.name.clone(), whose.role, mailbox);
         let subscriber = Arc::new(subscriber.coming_from(from, now).coming_back());
         if let Some(accounts) = self.accounts() {
             if let Some(account) = whose.account {
                 subscriber.ignore(accounts.ignored(account).await?);
             }
-            recall_said(&subscriber, accounts.said_by(whose.session).await?);
+            recall_said(&subscriber, &accounts.said_by(whose.session).await?);
         }
         Ok(subscriber)
     }

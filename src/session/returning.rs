@@ -11,7 +11,7 @@ use chat_proto::{NameKey, Receipt, Text, Username};
 use super::{Doorkeeper, Ending, FamilyRecord, NameForms, Session, Whose};
 use crate::{
     room::{Inbox, MESSAGE_IDS, Mailbox, SessionId, Subscriber, Whispered, fingerprint},
-    store::{Letter, Person, Resumable, SentLine, Store, StoreError, StoredMailbox},
+    store::{Letter, Person, Resumable, SentLine, SentWhisper, Store, StoreError, StoredMailbox},
 };
 
 /// A session that was there when the last server ended.
@@ -21,13 +21,20 @@ pub struct Returning {
     pub rooms: Vec<u64>,
     ignored: Vec<Person>,
     mailbox: Option<StoredMailbox>,
-    /// What it has said by numbers of its own, the oldest first.
-    said: Vec<SentLine>,
+    said: SaidBefore,
 }
 
-/// Reads them all. Mailboxes are taken: from now on they are in memory.
+/// What a session has said by numbers of its own.
+pub(super) struct SaidBefore {
+    /// To conversations, the newest first.
+    lines: Vec<SentLine>,
+    /// To people, the newest first.
+    whispers: Vec<SentWhisper>,
+}
+
+/// Reads them all.
 pub(super) async fn recall(store: &Store) -> Result<Vec<Returning>, StoreError> {
-    let mailboxes = store.whispers().take_mailboxes().await?;
+    let mailboxes = store.whispers().load_mailboxes().await?;
     let mut mailboxes: HashMap<_, _> = mailboxes.into_iter().map(|one| (one.session, one)).collect();
     let mut returning = Vec::new();
     for stored in store.resumes().load_here().await? {
@@ -37,8 +44,7 @@ pub(super) async fn recall(store: &Store) -> Result<Vec<Returning>, StoreError> 
             Some(account) => store.ignores().load(account).await?,
             None => Vec::new(),
         };
-        let mut said = store.history().sent_by(resume.session, MESSAGE_IDS).await?;
-        said.reverse();
+        let said = said_by(store, resume.session).await?;
         let mailbox = mailboxes.remove(&resume.session);
         returning.push(Returning { record, rooms, ignored, mailbox, said });
     }
@@ -52,25 +58,23 @@ impl Doorkeeper {
         let Returning { record, ignored, mailbox, said, .. } = returning;
         let (family, Whose { session, name, role, account }) = (record.family, record.whose.clone());
         let forms = NameForms::of(&name);
-        let mailbox = match mailbox {
-            Some(StoredMailbox { epoch, head, lines, .. }) => {
-                let whispers: Vec<_> = lines.into_iter().filter_map(whispered).collect();
-                Mailbox::restored(epoch, head, self.mailbox, &whispers)
-            }
-            None => Mailbox::new(rand::random(), self.mailbox),
-        };
+        let begins = mailbox.is_none();
+        let mailbox = self.mailbox_of(mailbox);
         let nowhere = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
         let subscriber =
             Subscriber::new(session, name, role, mailbox).coming_from(nowhere, now).coming_back();
         let subscriber = Arc::new(subscriber);
         subscriber.ignore(names(&ignored));
         subscriber.mute_until(self.bans().muted_until(&forms.key, now));
-        recall_said(&subscriber, said);
+        recall_said(&subscriber, &said);
         // There is one for each session that may be, and these are the first.
         let departure = inbox.clone().try_reserve_owned();
         let claimed = self.registry().claim(&forms, &subscriber);
         // What it brings back if its name is not to be had is nobody.
         self.families().adopt(record);
+        if begins {
+            self.families().begin_mailbox(subscriber.id(), subscriber.mailbox());
+        }
         let (Ok(departure), Ok(())) = (departure, claimed) else {
             self.families().end(family, Ending::Void);
             return None;
@@ -78,28 +82,43 @@ impl Doorkeeper {
         let session = Session::new(forms, subscriber, Arc::clone(self.registry()), departure, account);
         Some(session.resumable_from(family, self.families()))
     }
-}
 
-/// Remembers what a session has said by numbers of its own, the oldest first.
-pub(super) fn recall_said(subscriber: &Subscriber, said: Vec<SentLine>) {
-    for line in said {
-        let receipt = Receipt { epoch: line.epoch, seq: line.seq, time_ms: line.time_ms };
-        let what = || fingerprint(line.conversation, &line.text);
-        subscriber.message_ids().note(line.message_id, what, receipt);
+    /// The mailbox of a session that may come back: as it was stored, or a new one.
+    pub(super) fn mailbox_of(&self, stored: Option<StoredMailbox>) -> Mailbox {
+        let mailbox = match stored {
+            Some(StoredMailbox { epoch, head, lines, .. }) => {
+                let whispers: Vec<_> = lines.into_iter().filter_map(whispered).collect();
+                Mailbox::restored(epoch, head, self.mailbox, &whispers)
+            }
+            None => Mailbox::new(rand::random(), self.mailbox),
+        };
+        if self.stores_whispers() { mailbox.stored_first() } else { mailbox }
     }
 }
 
-/// Remembers which whispers were said by which numbers: of those that are still in a mailbox.
-pub fn recall_whispers(sessions: &[Session]) {
-    let of: HashMap<_, _> = sessions.iter().map(|session| (session.id(), session.subscriber())).collect();
-    for recipient in of.values() {
-        let key = recipient.name().key();
-        for Whispered { sender, message_id, time_ms, text, .. } in recipient.mailbox().whispers() {
-            if let Some(sender) = of.get(&sender) {
-                let receipt = Receipt { epoch: 0, seq: 0, time_ms };
-                sender.message_ids().note(message_id, || fingerprint(&key, text.as_str()), receipt);
-            }
-        }
+/// Reads what a session has said by numbers of its own, as far as it is still there.
+pub(super) async fn said_by(store: &Store, session: u64) -> Result<SaidBefore, StoreError> {
+    let lines = store.history().sent_by(session, MESSAGE_IDS).await?;
+    let whispers = store.whispers().whispered_by(session, MESSAGE_IDS).await?;
+    Ok(SaidBefore { lines, whispers })
+}
+
+/// Remembers what a session has said by numbers of its own.
+pub(super) fn recall_said(subscriber: &Subscriber, SaidBefore { lines, whispers }: &SaidBefore) {
+    let lines = lines.iter().rev().map(|line| {
+        let receipt = Receipt { epoch: line.epoch, seq: line.seq, time_ms: line.time_ms };
+        (line.message_id, fingerprint(line.conversation, &line.text), receipt)
+    });
+    let whispers = whispers.iter().rev().filter_map(|whisper| {
+        let to = Username::parse(&whisper.recipient).ok()?.key();
+        let receipt = Receipt { epoch: 0, seq: whisper.kept.into(), time_ms: whisper.time_ms };
+        Some((whisper.message_id, fingerprint(to, &whisper.text), receipt))
+    });
+    let mut said: Vec<_> = lines.chain(whispers).collect();
+    // The oldest is forgotten first.
+    said.sort_by_key(|(_, _, receipt)| receipt.time_ms);
+    for (message_id, line, receipt) in said {
+        subscriber.message_ids().note(message_id, || line, receipt);
     }
 }
 

@@ -67,3 +67,30 @@ pub enum Keeping {
     /// It is one too many, of all or of this sender's.
     Full,
 }
+
+/// A whisper that a session sent under a message id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SentWhisper {
+    /// The message id.
+    pub message_id: u64,
+    /// Whom it was for, as others see them.
+    pub recipient: String,
+    /// When it was said: milliseconds since 1970 UTC.
+    pub time_ms: u64,
+    /// What was said.
+    pub text: String,
+    /// Whether it still waits for somebody who is away.
+    pub kept: bool,
+}
+
+impl SentWhisper {
+    pub(super) fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
+        Ok(Self {
+            message_id: number::bits_in_column(row, "message_id")?,
+            recipient: row.try_get("recipient")?,
+            time_ms: from_stored(row.try_get("time_ms")?),
+            text: row.try_get("text")?,
+            kept: number::in_column::<u8>(row, "kept")? == 1,
+        })
+    }
+}

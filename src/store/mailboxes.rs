@@ -10,21 +10,31 @@ use super::{
     many_rows::ManyRows,
     number,
     pages::{Pages, Second},
+    session_numbers,
 };
 
 const EMPTY: &str = "DELETE FROM mailboxes WHERE session = $1";
 /// Of a session that is not known there is none.
 const MAKE: &str = "INSERT INTO mailboxes (session, epoch, head) \
                     SELECT session, $2, $3 FROM resumes WHERE session = $1";
+const BEGIN: &str = "INSERT INTO mailboxes (session, epoch, head) \
+                     SELECT session, $2, 0 FROM resumes WHERE session = $1 ON CONFLICT DO NOTHING";
 static INSERT_LINES: LazyLock<ManyRows> = LazyLock::new(|| {
     let insert =
         "INSERT INTO mailbox_lines (session, seq, sender, sender_session, message_id, time_ms, text)";
     ManyRows::new(insert, 7, "")
 });
-const MAILBOXES: &str = "SELECT session, 0, epoch, head FROM mailboxes \
-                         WHERE (session, 0) > ($1, $2) ORDER BY 1 LIMIT $3";
+/// Of sessions that are there: nobody else goes on with a mailbox by itself.
+const MAILBOXES: &str = "SELECT session, 0, epoch, head FROM mailboxes WHERE (session, 0) > ($1, $2) AND EXISTS \
+                         (SELECT 1 FROM resumes WHERE resumes.session = mailboxes.session AND here = 1) \
+                         ORDER BY 1 LIMIT $3";
 const LINES: &str = "SELECT session, seq, sender, sender_session, message_id, time_ms, text FROM mailbox_lines \
-                     WHERE (session, seq) > ($1, $2) ORDER BY 1, 2 LIMIT $3";
+                     WHERE (session, seq) > ($1, $2) AND EXISTS \
+                     (SELECT 1 FROM resumes WHERE resumes.session = mailbox_lines.session AND here = 1) \
+                     ORDER BY 1, 2 LIMIT $3";
+pub(super) const MAILBOX_OF: &str = "SELECT session, epoch, head FROM mailboxes WHERE session = $1";
+pub(super) const LINES_OF: &str = "SELECT seq, sender, sender_session, message_id, time_ms, text \
+                                   FROM mailbox_lines WHERE session = $1 ORDER BY seq";
 
 /// A session's mailbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,11 +58,34 @@ impl Whispers {
         transaction.settle(done).await
     }
 
-    /// Takes all that are stored, by session.
-    pub async fn take_mailboxes(&self) -> Result<Vec<StoredMailbox>, StoreError> {
+    /// Begins mailboxes with these epochs, all or none, empty. Those that there are stay as they are; those of sessions
+    /// whose [resumption](super::Resumes) is not stored are passed over.
+    pub async fn begin_mailboxes(&self, epochs: &[(u64, u64)]) -> Result<(), StoreError> {
         let mut transaction = self.database.begin().await?;
-        let done = take(&mut transaction).await;
-        transaction.settle(done).await
+        for (session, epoch) in epochs {
+            let question = query(BEGIN).bind(number::stored(*session)?).bind(number::stored_bits(*epoch));
+            transaction.run(question).await?;
+        }
+        transaction.commit().await
+    }
+
+    /// Those of all sessions that are here, by session.
+    pub async fn load_mailboxes(&self) -> Result<Vec<StoredMailbox>, StoreError> {
+        let mut snapshot = self.database.snapshot().await?;
+        let done = load_all(&mut snapshot).await;
+        snapshot.settle(done).await
+    }
+
+    /// That of one session, be it here or not.
+    pub async fn load_mailbox(&self, session: u64) -> Result<Option<StoredMailbox>, StoreError> {
+        let mut snapshot = self.database.snapshot().await?;
+        let done = load(&mut snapshot, number::stored(session)?).await;
+        snapshot.settle(done).await
+    }
+
+    /// Forgets all of them: who goes on with theirs has it in memory.
+    pub async fn forget_mailboxes(&self) -> Result<(), StoreError> {
+        self.database.run(query("DELETE FROM mailboxes")).await.map(drop)
     }
 }
 
@@ -69,33 +102,49 @@ async fn put(transaction: &mut Transaction, mailboxes: &[StoredMailbox]) -> Resu
             lines.extend(mailbox.lines.iter().map(|line| (session, line)));
         }
     }
+    insert_lines(transaction, &lines).await
+}
+
+/// Inserts lines of mailboxes that there are, and notes whose they are: no session to come has such a number.
+pub(super) async fn insert_lines(
+    transaction: &mut Transaction,
+    lines: &[(i64, &(u64, Letter))],
+) -> Result<(), StoreError> {
     let bind = |question: Question<'static>, (session, (seq, letter)): &(i64, &(u64, Letter))| {
         letter.bind(question.bind(*session).bind(number::stored(*seq)?))
     };
-    INSERT_LINES.insert(transaction, &lines, bind).await.map(drop)
+    INSERT_LINES.insert(transaction, lines, bind).await?;
+    session_numbers::note(transaction, lines.iter().map(|(_, (_, letter))| letter.session)).await
 }
 
-async fn take(transaction: &mut Transaction) -> Result<Vec<StoredMailbox>, StoreError> {
+async fn load_all(snapshot: &mut Transaction) -> Result<Vec<StoredMailbox>, StoreError> {
     let mut mailboxes = BTreeMap::new();
     let mut pages = Pages::by(MAILBOXES, Second::Number(-1));
-    while let Some(page) = pages.next(transaction).await? {
+    while let Some(page) = pages.next(snapshot).await? {
         for row in &page {
             let mailbox = StoredMailbox::from_row(row)?;
             mailboxes.insert(mailbox.session, mailbox);
         }
     }
     let mut pages = Pages::by(LINES, Second::Number(-1));
-    while let Some(page) = pages.next(transaction).await? {
+    while let Some(page) = pages.next(snapshot).await? {
         for row in &page {
             if let Some(mailbox) = mailboxes.get_mut(&number::in_column(row, "session")?) {
                 mailbox.lines.push((number::in_column(row, "seq")?, Letter::from_row(row)?));
             }
         }
     }
-    if !mailboxes.is_empty() {
-        transaction.run(query("DELETE FROM mailboxes")).await?;
-    }
     Ok(mailboxes.into_values().collect())
+}
+
+async fn load(snapshot: &mut Transaction, session: i64) -> Result<Option<StoredMailbox>, StoreError> {
+    let rows = snapshot.rows(query(MAILBOX_OF).bind(session)).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let mut mailbox = StoredMailbox::from_row(row)?;
+    for row in &snapshot.rows(query(LINES_OF).bind(session)).await? {
+        mailbox.lines.push((number::in_column(row, "seq")?, Letter::from_row(row)?));
+    }
+    Ok(Some(mailbox))
 }
 
 impl StoredMailbox {

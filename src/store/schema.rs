@@ -24,6 +24,10 @@ pub const STEPS: &[Step] = &[
         sqlite: include_str!("schema/sqlite/0003_resume_and_history.sql"),
         postgres: include_str!("schema/postgres/0003_resume_and_history.sql"),
     },
+    Step {
+        sqlite: include_str!("schema/sqlite/0004_stored_whispers.sql"),
+        postgres: include_str!("schema/postgres/0004_stored_whispers.sql"),
+    },
 ];
 
 /// Whoever migrates a PostgreSQL database holds this lock of it: "chat" in ASCII.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sqlx::query;
 
 use super::{
-    AccountId, Keeping, Letter, LetterLimits, StoreError,
+    AccountId, Keeping, Letter, LetterLimits, SentWhisper, StoreError,
     database::{Database, Transaction},
     number,
     retention::STEP_ROWS,
@@ -28,6 +28,15 @@ const READ: &str = "SELECT sender, session AS sender_session, message_id, time_m
 const REMOVE: &str = "DELETE FROM letters WHERE account = $1";
 const EXPIRE: &str = "DELETE FROM letters WHERE id IN \
                       (SELECT id FROM letters WHERE time_ms <= $1 ORDER BY time_ms LIMIT $2)";
+const EXPIRE_IN_MAILBOXES: &str = "DELETE FROM mailbox_lines WHERE (session, seq) IN \
+     (SELECT session, seq FROM mailbox_lines WHERE time_ms <= $1 ORDER BY time_ms LIMIT $2)";
+/// Of those that are still there: in the mailboxes of sessions, and kept for accounts.
+pub(super) const WHISPERED_BY: &str = "SELECT message_id, name AS recipient, time_ms, text, 0 AS kept FROM mailbox_lines \
+     JOIN resumes ON resumes.session = mailbox_lines.session \
+     WHERE sender_session = $1 AND message_id IS NOT NULL \
+     UNION ALL SELECT message_id, name AS recipient, time_ms, text, 1 AS kept FROM letters \
+     JOIN accounts ON accounts.id = account WHERE session = $1 AND message_id IS NOT NULL \
+     ORDER BY time_ms DESC LIMIT $2";
 
 /// Whispers that wait: for owners of accounts who are away, and over a restart for sessions. Cheap to clone. They go
 /// with the account or the session that they are for.
@@ -58,16 +67,27 @@ impl Whispers {
         transaction.settle(done).await
     }
 
-    /// Forgets those said at `older_than_ms` or before, in small transactions. Returns how many.
+    /// Forgets those said at `older_than_ms` or before, in mailboxes too, in small transactions. Returns how many.
     pub async fn expire(&self, older_than_ms: u64) -> Result<u64, StoreError> {
         let mut expired = 0;
-        loop {
-            let step = self.database.run(query(EXPIRE).bind(stored(older_than_ms)).bind(STEP_ROWS)).await?;
-            expired += step;
-            if step < STEP_ROWS.cast_unsigned() {
-                return Ok(expired);
+        for question in [EXPIRE, EXPIRE_IN_MAILBOXES] {
+            loop {
+                let question = query(question).bind(stored(older_than_ms)).bind(STEP_ROWS);
+                let step = self.database.run(question).await?;
+                expired += step;
+                if step < STEP_ROWS.cast_unsigned() {
+                    break;
+                }
             }
         }
+        Ok(expired)
+    }
+
+    /// The last whispers that a session sent under message ids, of those that are still there, the newest first; at most
+    /// `limit`.
+    pub async fn whispered_by(&self, session: u64, limit: u32) -> Result<Vec<SentWhisper>, StoreError> {
+        let question = query(WHISPERED_BY).bind(number::stored(session)?).bind(i64::from(limit));
+        self.database.rows(question).await?.iter().map(SentWhisper::from_row).collect()
     }
 }
 
@@ -102,7 +122,8 @@ async fn keep(
     Ok(Keeping::Kept)
 }
 
-async fn take(
+/// Takes what is kept for an account.
+pub(super) async fn take(
     transaction: &mut Transaction,
     account: AccountId,
     older_than_ms: u64,
@@ -114,4 +135,28 @@ async fn take(
         transaction.run(query(REMOVE).bind(account.0)).await?;
     }
     rows.iter().map(Letter::from_row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{AssertSqlSafe, Row as _};
+
+    use super::*;
+    use crate::store::{
+        Place, Store,
+        mailboxes::{LINES_OF, MAILBOX_OF},
+    };
+
+    #[tokio::test]
+    async fn no_whisper_is_looked_for_by_reading_a_table_from_its_beginning() {
+        let store = Store::open(&Place::memory()).await.expect("it opens");
+        for question in [WHISPERED_BY, LINES_OF, MAILBOX_OF, EXPIRE, EXPIRE_IN_MAILBOXES] {
+            let plan = query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {question}")));
+            for row in store.database.rows(plan).await.expect("a plan") {
+                let step: String = row.try_get("detail").expect("text");
+                assert!(!step.starts_with("SCAN "), "{step}: {question}");
+            }
+        }
+        store.close().await.expect("closed");
+    }
 }

@@ -178,6 +178,8 @@ fn word(packet: &ServerPacket) -> String {
         | ServerPacket::JoinRoomAnswer(Answer { id, outcome }) => {
             answered(*id, outcome.as_ref().err().copied())
         }
+        ServerPacket::WhisperLine(line) => format!("*{} {}", line.head.seq, line.text),
+        ServerPacket::WhisperAnswer(Answer { id, outcome }) => answered(*id, outcome.as_ref().err().copied()),
         ServerPacket::LoginAnswer(_) => "welcome".into(),
         other => format!("{other:?}"),
     }

@@ -16,3 +16,4 @@ mod process;
 mod replays;
 mod restarts;
 mod shelf;
+mod whispers;

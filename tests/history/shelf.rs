@@ -3,8 +3,10 @@
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use iocp_chat::{
-    session::HistoryStore,
-    store::{Batch, EpochEnd, NewLine, StoreError},
+    session::{HistoryStore, MailboxStore},
+    store::{
+        AccountId, Batch, EpochEnd, Letter, MailboxCut, NewLine, NewWhispers, StoreError, StoredMailbox,
+    },
 };
 use parking_lot::Mutex;
 use tokio::time::sleep;
@@ -36,13 +38,19 @@ struct State {
     closed: Option<Vec<EpochEnd>>,
     /// Lines of each transaction.
     batches: Vec<usize>,
+    /// Whispers in mailboxes by session and number.
+    mailboxes: BTreeMap<(u64, u64), Letter>,
+    /// Whispers that are kept for the one account there is.
+    kept: Vec<Letter>,
 }
 
 impl Shelf {
     /// Well, and empty.
     pub fn new() -> Self {
         let (lines, gaps, batches) = (BTreeMap::new(), Vec::new(), Vec::new());
-        Self(Arc::new(Mutex::new(State { mood: Mood::Well, lines, gaps, closed: None, batches })))
+        let (mailboxes, kept) = (BTreeMap::new(), Vec::new());
+        let state = State { mood: Mood::Well, lines, gaps, closed: None, batches, mailboxes, kept };
+        Self(Arc::new(Mutex::new(state)))
     }
 
     pub fn be(&self, mood: Mood) {
@@ -61,6 +69,18 @@ impl Shelf {
 
     pub fn texts(&self) -> Vec<String> {
         self.0.lock().lines.values().map(|line| line.text.clone()).collect()
+    }
+
+    /// What is in a session's mailbox, by its numbers.
+    pub fn whispers(&self, session: u64) -> Vec<(u64, String)> {
+        let state = self.0.lock();
+        let whispers = state.mailboxes.iter().filter(|((of, _), _)| *of == session);
+        whispers.map(|((_, seq), letter)| (*seq, letter.text.clone())).collect()
+    }
+
+    /// Keeps a whisper for the one account there is.
+    pub fn keep(&self, letter: Letter) {
+        self.0.lock().kept.push(letter);
     }
 
     pub fn gaps(&self) -> Vec<(u64, RangeInclusive<u64>)> {
@@ -120,5 +140,60 @@ impl HistoryStore for Shelf {
             return Ok(());
         }
         Err(StoreError::Full("no room".into()))
+    }
+}
+
+impl MailboxStore for Shelf {
+    async fn add(&self, new: &[NewWhispers]) -> Result<(), StoreError> {
+        let mood = self.wait().await;
+        if mood == Mood::Fails {
+            return Err(StoreError::Full("no room".into()));
+        }
+        let mut state = self.0.lock();
+        state.batches.push(new.iter().map(|one| one.lines.len()).sum());
+        for one in new {
+            for (seq, letter) in &one.lines {
+                let before = state.mailboxes.insert((one.session, *seq), letter.clone());
+                assert_eq!(before, None, "a number names one whisper");
+            }
+        }
+        if mood == Mood::Lies { Err(StoreError::Unavailable("who knows".into())) } else { Ok(()) }
+    }
+
+    async fn move_letters(
+        &self,
+        _kept: (AccountId, u64),
+        (session, head): (u64, u64),
+    ) -> Result<Vec<Letter>, StoreError> {
+        let letters = self.0.lock().kept.clone();
+        let lines: Vec<_> = (head + 1..).zip(letters.clone()).collect();
+        let added = self.add(&[NewWhispers { session, forgotten: 0, lines: lines.clone() }]).await;
+        if self.whispers(session).len() >= lines.len() {
+            self.0.lock().kept.clear();
+        }
+        added.map(|()| letters)
+    }
+
+    async fn cut(&self, cuts: &[MailboxCut]) -> Result<(), StoreError> {
+        if matches!(self.wait().await, Mood::Fails | Mood::Lies) {
+            return Err(StoreError::Full("no room".into()));
+        }
+        let mut state = self.0.lock();
+        for cut in cuts {
+            let beyond = state.mailboxes.split_off(&(cut.session, cut.head + 1));
+            for ((session, seq), letter) in beyond {
+                if session != cut.session {
+                    state.mailboxes.insert((session, seq), letter);
+                } else if cut.kept_for.is_some() {
+                    state.kept.push(letter);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn load(&self, _session: u64) -> Result<Option<StoredMailbox>, StoreError> {
+        self.wait().await;
+        Ok(None)
     }
 }

@@ -14,3 +14,4 @@ mod said_once;
 mod stage;
 mod tokens;
 mod void;
+mod whispers;

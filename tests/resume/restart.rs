@@ -17,9 +17,9 @@ use crate::{
 };
 
 /// A server over a database that stays.
-struct Stage {
-    server: Server,
-    store: Store,
+pub struct Stage {
+    pub server: Server,
+    pub store: Store,
 }
 
 impl Stage {
@@ -27,7 +27,7 @@ impl Stage {
         Self::with(fresh, &quiet()).await
     }
 
-    async fn with(fresh: &Fresh, config: &Config) -> Self {
+    pub async fn with(fresh: &Fresh, config: &Config) -> Self {
         let store = Store::open(&fresh.place).await.expect("a database");
         let recalled = Recalled::from(store.clone(), 1).await.expect("it is whole");
         let recalled = recalled.with_history(&config.history).await.expect("it has a past");
@@ -36,19 +36,19 @@ impl Stage {
     }
 
     /// As if it were killed: nothing more is written, and nothing is closed.
-    async fn break_off(self) {
+    pub async fn break_off(self) {
         let Self { server, store } = self;
         store.close().await.expect("closed");
         std::mem::forget(server);
     }
 
-    async fn stop(self) {
+    pub async fn stop(self) {
         self.server.stop(StopReason::Interrupt).await;
         self.store.close().await.expect("closed");
     }
 }
 
-fn after(place: Presence, seq: u64) -> Presence {
+pub fn after(place: Presence, seq: u64) -> Presence {
     Presence { seq, ..place }
 }
 

@@ -14,5 +14,7 @@ mod server;
 #[path = "../store/suite/mod.rs"]
 mod suite;
 mod troubles;
+#[path = "../resume/whispers.rs"]
+mod whispers;
 
 use fresh::{Fresh, SERVER, fresh, fresh_on};

@@ -58,7 +58,7 @@ async fn an_owners_lines_and_whispers_go_and_those_of_others_stay() {
     assert_eq!(places(&kept(&store, 5).await), [(78, 2)]);
     assert!(store.whispers().take(kim, 0).await.expect("taken").is_empty());
     assert_eq!(store.whispers().take(lee, 0).await.expect("taken"), [letter("Park", 7)]);
-    let mailboxes = store.whispers().take_mailboxes().await.expect("taken");
+    let mailboxes = store.whispers().load_mailboxes().await.expect("loaded");
     assert_eq!(
         mailboxes,
         [mailbox(20, &[]), { StoredMailbox { lines: vec![(2, letter("Lee", 7))], ..mailbox(21, &[]) } }]

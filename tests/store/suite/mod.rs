@@ -11,6 +11,7 @@ mod history;
 mod history_pages;
 mod ignores;
 mod invites;
+mod mailboxes;
 mod names;
 mod resumes;
 mod retention;

@@ -80,7 +80,7 @@ async fn one_whose_account_is_gone_is_passed_over_and_one_whose_account_goes_goe
     store.whispers().put_mailboxes(&[mailbox(8), mailbox(9)]).await.expect("stored");
     store.accounts().delete(kim).await.expect("it exists");
     assert_eq!(find(&store, 8).await, None);
-    assert_eq!(store.whispers().take_mailboxes().await.expect("taken"), [mailbox(9)]);
+    assert_eq!(store.whispers().load_mailboxes().await.expect("loaded"), [mailbox(9)]);
     let lee = Resumable { rooms: vec![5], ..guest(resume(9, "lee")) };
     assert_eq!(store.resumes().load_here().await.expect("loaded"), [lee]);
     fresh.place.check().await.expect("whole");

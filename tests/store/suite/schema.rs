@@ -1,6 +1,8 @@
 //! Versions: forward only, once, never into what a newer program made.
 
-use iocp_chat::store::{Migrated, NewInvite, NewRoom, Place, Role, STEPS, Schema, Step, Store, StoreError};
+use iocp_chat::store::{
+    Letter, Migrated, NewInvite, NewRoom, Place, Role, STEPS, Schema, Step, Store, StoreError, StoredMailbox,
+};
 use sqlx::{Connection as _, raw_sql};
 
 use super::{NOW, account, actions, batch, entry, open, resume, room};
@@ -100,6 +102,25 @@ async fn a_database_from_before_there_was_a_history_goes_forward_with_its_rooms_
     assert_eq!(store.history().highest_session().await.expect("a number"), 0);
     store.history().write(&[batch(5, 77, 1..=3)]).await.expect("written");
     store.resumes().put(&[resume(7, "lee")]).await.expect("stored");
+    fresh.place.check().await.expect("whole");
+    store.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn a_database_from_before_whispers_were_stored_first_goes_forward_with_its_mailboxes() {
+    let fresh = fresh().await;
+    let store = Store::open_with(&fresh.place, &STEPS[..3]).await.expect("it opens");
+    store.resumes().put(&[resume(7, "lee")]).await.expect("stored");
+    let letter =
+        Letter { sender: "Kim".into(), session: 8, message_id: Some(1), time_ms: NOW, text: "hi".into() };
+    let mailbox = StoredMailbox { session: 7, epoch: 5, head: 9, lines: vec![(9, letter)] };
+    store.whispers().put_mailboxes(std::slice::from_ref(&mailbox)).await.expect("stored");
+    store.close().await.expect("closed");
+
+    let store = open(&fresh).await;
+    assert_eq!((store.migrated().from, store.migrated().to), (3, known()));
+    assert_eq!(store.whispers().load_mailboxes().await.expect("loaded"), [mailbox]);
+    assert_eq!(store.whispers().whispered_by(8, 9).await.expect("an answer").len(), 1);
     fresh.place.check().await.expect("whole");
     store.close().await.expect("closed");
 }

@@ -1,8 +1,8 @@
 //! Whispers that wait: within limits, once, in order, until their time is over or somebody comes.
 
-use iocp_chat::store::{AccountId, Keeping, Letter, LetterLimits, Role, Store, StoreError, StoredMailbox};
+use iocp_chat::store::{AccountId, Keeping, Letter, LetterLimits, Role, Store, StoreError};
 
-use super::{NOW, account, open, resume};
+use super::{NOW, account, open};
 use crate::fresh;
 
 const LIMITS: LetterLimits = LetterLimits { letters: 4, bytes: 20, of_one_sender: 2, age_ms: 100 };
@@ -136,34 +136,4 @@ async fn of_twenty_who_whisper_at_once_as_many_are_kept_as_there_is_room_for() {
     for store in stores {
         store.close().await.expect("closed");
     }
-}
-
-#[tokio::test]
-async fn mailboxes_are_taken_once_as_they_were_put_last_by_those_who_may_come_back() {
-    let fresh = fresh().await;
-    let store = open(&fresh).await;
-    store.resumes().put(&[resume(7, "kim"), resume(8, "lee"), resume(9, "park")]).await.expect("stored");
-    let mailbox = |session, seqs: std::ops::RangeInclusive<u64>| StoredMailbox {
-        session,
-        epoch: u64::MAX - session,
-        head: 1_300,
-        lines: seqs
-            .map(|seq| (seq, Letter { message_id: Some(u64::MAX), ..letter("a", 1, &seq.to_string()) }))
-            .collect(),
-    };
-    #[expect(clippy::reversed_empty_ranges, reason = "none")]
-    let none = 1..=0;
-    let first = [mailbox(7, 1..=20), mailbox(8, none.clone()), mailbox(99, 1..=3)];
-    store.whispers().put_mailboxes(&first).await.expect("stored");
-    // More than a page.
-    let second = [mailbox(7, 30..=1_100), mailbox(9, 1..=1)];
-    store.whispers().put_mailboxes(&second).await.expect("stored");
-    store.close().await.expect("closed");
-
-    let store = open(&fresh).await;
-    let expected = [mailbox(7, 30..=1_100), mailbox(8, none), mailbox(9, 1..=1)];
-    assert_eq!(store.whispers().take_mailboxes().await.expect("taken"), expected);
-    assert!(store.whispers().take_mailboxes().await.expect("taken").is_empty());
-    fresh.place.check().await.expect("whole");
-    store.close().await.expect("closed");
 }

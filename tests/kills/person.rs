@@ -2,8 +2,8 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use chat_proto::{Credential, LOBBY, LineHead, Missed, Receipt};
-use iocp_chat::client::{Event, Events, Pending, Reconnect, Saved, Session, Timeouts};
+use chat_proto::{Credential, LOBBY, LineHead, MAILBOX, Missed, Receipt, WhisperReceipt};
+use iocp_chat::client::{Error, Event, Events, Pending, Reconnect, Saved, Session, Timeouts};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +31,27 @@ pub struct Said {
     pub place: Place,
     pub sender: String,
     pub text: String,
+}
+
+/// A whisper that was answered. Where it stands is told only to who hears it.
+#[derive(Clone, Debug)]
+pub struct Whispered {
+    pub sender: String,
+    pub to: String,
+    pub text: String,
+}
+
+/// What somebody said, each in its order.
+#[derive(Default)]
+pub struct Talk {
+    pub said: Vec<Said>,
+    pub whispered: Vec<Whispered>,
+}
+
+/// What is not answered yet.
+enum Waiting {
+    Line(u64, Pending<Receipt>),
+    Whisper(String, Pending<WhisperReceipt>),
 }
 
 /// What somebody heard.
@@ -79,9 +100,9 @@ impl Person {
         Self { name, session, events }
     }
 
-    /// Listens until this line has come in both the lobby and `room`.
+    /// Listens until this line has come in the lobby, in `room` and as a whisper.
     pub async fn listen(&mut self, room: u64, end: &str) -> Vec<Heard> {
-        let (mut heard, mut going_on) = (Vec::new(), vec![LOBBY, room]);
+        let (mut heard, mut going_on) = (Vec::new(), vec![LOBBY, room, MAILBOX]);
         while !going_on.is_empty() {
             let event = self.events.next().await.expect("it goes on");
             self.hear(event, &mut heard);
@@ -100,7 +121,7 @@ impl Person {
 
     fn hear(&self, event: Event, heard: &mut Vec<Heard>) {
         match event {
-            Event::Broadcast(line) => {
+            Event::Broadcast(line) | Event::Whisper(line) => {
                 let place = Place::of(line.head);
                 heard.push(Heard::Line(Said { place, sender: line.sender, text: line.text }));
             }
@@ -119,32 +140,60 @@ impl Person {
     }
 }
 
-/// Talks in the lobby and in `room` by turns until `enough`, and counts what is answered.
+/// Talks in the lobby, in `room` and to `others` by turns until `enough`, and counts what is answered.
 pub async fn talk(
     (session, name): (Session, String),
-    room: u64,
+    (room, others): (u64, Vec<String>),
     seed: u64,
     (enough, answered): (CancellationToken, watch::Sender<usize>),
-) -> Vec<Said> {
+) -> Talk {
     let mut rng = StdRng::seed_from_u64(seed);
-    let (mut said, mut waiting) = (Vec::new(), VecDeque::new());
+    let (mut talk, mut waiting) = (Talk::default(), VecDeque::new());
     for number in 0.. {
         if enough.is_cancelled() {
             break;
         }
-        let conversation = [LOBBY, room][number % 2];
         let text = format!("{name} {seed:x} {number}");
-        waiting.push_back((conversation, send(&session, conversation, &text).await, text));
+        let sent = match number % 3 {
+            0 => Waiting::Line(LOBBY, send(&session, LOBBY, &text).await),
+            1 => Waiting::Line(room, send(&session, room, &text).await),
+            _ => {
+                let to = &others[rng.random_range(0..others.len())];
+                Waiting::Whisper(to.clone(), session.send_whisper(0, to, &text).await.expect("it goes on"))
+            }
+        };
+        waiting.push_back((sent, text));
         if waiting.len() == UNANSWERED {
-            said.extend(first_answered(&mut waiting, &name).await);
+            talk.await_first(&mut waiting, &name).await;
             answered.send_modify(|count| *count += 1);
         }
         sleep(Duration::from_millis(rng.random_range(0..=THOUGHT_MAX_MS))).await;
     }
-    while let Some(line) = first_answered(&mut waiting, &name).await {
-        said.push(line);
+    while !waiting.is_empty() {
+        talk.await_first(&mut waiting, &name).await;
     }
-    said
+    talk
+}
+
+impl Talk {
+    async fn await_first(&mut self, waiting: &mut VecDeque<(Waiting, String)>, name: &str) {
+        let (first, text) = waiting.pop_front().expect("something waits");
+        let failed = |error: &Error| -> ! { panic!("{name}: {text}: {error}") };
+        match first {
+            Waiting::Line(conversation, answer) => {
+                let Receipt { epoch, seq, .. } = answer.await.unwrap_or_else(|error| failed(&error));
+                self.said.push(Said { place: Place { conversation, epoch, seq }, sender: name.into(), text });
+            }
+            Waiting::Whisper(to, answer) => {
+                assert_eq!(
+                    answer.await.unwrap_or_else(|error| failed(&error)).kept,
+                    0,
+                    "nobody is away for long"
+                );
+                self.whispered.push(Whispered { sender: name.into(), to, text });
+            }
+        }
+    }
 }
 
 async fn send(session: &Session, conversation: u64, text: &str) -> Pending<Receipt> {
@@ -155,16 +204,12 @@ async fn send(session: &Session, conversation: u64, text: &str) -> Pending<Recei
     sent.expect("it goes on")
 }
 
-async fn first_answered(waiting: &mut VecDeque<(u64, Pending<Receipt>, String)>, name: &str) -> Option<Said> {
-    let (conversation, answer, text) = waiting.pop_front()?;
-    let answer = answer.await;
-    let Receipt { epoch, seq, .. } = answer.unwrap_or_else(|error| panic!("{name}: {text}: {error}"));
-    Some(Said { place: Place { conversation, epoch, seq }, sender: name.into(), text })
-}
-
-/// Says the last line of a round.
-pub async fn say_the_end(session: &Session, room: u64, end: &str) {
+/// Says the last line of a round, and whispers it to `others`.
+pub async fn say_the_end(session: &Session, room: u64, others: &[String], end: &str) {
     for conversation in [LOBBY, room] {
         send(session, conversation, end).await.await.expect("said");
+    }
+    for other in others {
+        session.whisper(other, end).await.expect("whispered");
     }
 }

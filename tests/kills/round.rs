@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     house::{ACCOUNTS, Door, House},
-    person::{self, END, Heard, Person, Place, Said},
+    person::{self, END, Heard, Person, Place, Said, Whispered},
 };
 
 /// Who talks; some have accounts.
@@ -39,6 +39,8 @@ pub struct Story {
     saved: Vec<String>,
     /// Lines that were answered.
     pub said: Vec<Said>,
+    /// Whispers that were answered, each one's in their order.
+    pub whispered: Vec<Whispered>,
     /// What each has heard.
     pub heard: BTreeMap<String, Vec<Heard>>,
     /// What the history has of each conversation.
@@ -54,6 +56,7 @@ impl Story {
             rounds: 0,
             saved: Vec::new(),
             said: Vec::new(),
+            whispered: Vec::new(),
             heard: BTreeMap::new(),
             pages: BTreeMap::new(),
         }
@@ -68,11 +71,15 @@ impl Story {
         let people = self.people(&door).await;
         let (enough, (answered, mut count)) = (CancellationToken::new(), watch::channel(0));
         let (mut talking, mut listening) = (JoinSet::new(), JoinSet::new());
+        let others = |name: &str| -> Vec<String> {
+            let all = TALKERS.iter().chain(&LISTENERS);
+            all.filter(|other| **other != name).map(|other| (*other).to_owned()).collect()
+        };
         for person in &people[..TALKERS.len()] {
             let talker = (person.session.clone(), person.name.clone());
             talking.spawn(person::talk(
                 talker,
-                self.room,
+                (self.room, others(&person.name)),
                 self.rng.random(),
                 (enough.clone(), answered.clone()),
             ));
@@ -94,13 +101,13 @@ impl Story {
         let goal = *count.borrow() + ANSWERS_LAST;
         count.wait_for(|count| *count >= goal).await.expect("people talk");
         enough.cancel();
-        for said in talking.join_all().await {
-            self.said.extend(said);
+        for talk in talking.join_all().await {
+            self.said.extend(talk.said);
+            self.whispered.extend(talk.whispered);
         }
         // Nobody hears what they say themselves.
-        for session in &sessions[..2] {
-            person::say_the_end(session, self.room, &end).await;
-        }
+        person::say_the_end(&sessions[0], self.room, &others(TALKERS[0]), &end).await;
+        person::say_the_end(&sessions[1], self.room, &[TALKERS[0].to_owned()], &end).await;
         let pages = [LOBBY, self.room].map(|conversation| (conversation, read(&sessions[0], conversation)));
         for (conversation, reading) in pages {
             self.pages.insert(conversation, reading.await);

@@ -32,11 +32,39 @@ pub fn nothing_is_missing(story: &Story) {
                 differs.map(|at| &expected[at])
             );
         }
-        // Whispers are in memory, and a server that breaks down loses them.
-        let missed = heard.iter().filter_map(missed).find(|missed| missed.conversation != MAILBOX);
+        whispers_were_heard_once(story, name, heard);
+        in_order(name, heard);
+        let missed = heard.iter().find_map(missed);
         assert!(missed.is_none(), "{name}: {missed:?}");
     }
-    println!("{} lines answered, each heard once by {} people", story.said.len(), story.heard.len());
+    println!(
+        "{} lines answered, each heard once by {} people; {} whispers answered, each heard once",
+        story.said.len(),
+        story.heard.len(),
+        story.whispered.len()
+    );
+}
+
+/// Exactly the whispers to somebody that were answered have come, each once, each sender's in their order, in one epoch.
+fn whispers_were_heard_once(story: &Story, name: &str, heard: &[Heard]) {
+    let heard: Vec<_> = heard
+        .iter()
+        .filter_map(line)
+        .filter(|line| line.place.conversation == MAILBOX && !line.text.starts_with(END))
+        .collect();
+    let senders: BTreeSet<_> = story.whispered.iter().map(|whisper| &whisper.sender).collect();
+    for sender in &senders {
+        let said = story.whispered.iter().filter(|whisper| whisper.to == name && whisper.sender == **sender);
+        let said: Vec<_> = said.map(|whisper| &whisper.text).collect();
+        let heard: Vec<_> =
+            heard.iter().filter(|line| line.sender == **sender).map(|line| &line.text).collect();
+        let differs = heard.iter().zip(&said).position(|(heard, said)| heard != said);
+        let (h, s) = (heard.len(), said.len());
+        assert!(heard == said, "{sender} to {name}: {h} heard of {s}; from {differs:?} on");
+    }
+    assert!(heard.iter().all(|line| senders.contains(&line.sender)), "{name} hears strangers");
+    let epochs: HashSet<_> = heard.iter().map(|line| line.place.epoch).collect();
+    assert!(epochs.len() <= 1, "{name}: {epochs:?}");
 }
 
 /// No epoch has ended, and nobody was told that they missed anything.
@@ -70,7 +98,8 @@ pub fn what_is_missing_is_told(story: &Story) {
             }
         }
         let mut texts: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for line in heard.iter().filter_map(line).filter(|line| !line.text.starts_with(END)) {
+        let lines = heard.iter().filter_map(line).filter(|line| line.place.conversation != MAILBOX);
+        for line in lines.filter(|line| !line.text.starts_with(END)) {
             texts.entry(&line.text).or_default().push(line.place);
         }
         for (text, places) in texts {

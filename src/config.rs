@@ -8,6 +8,7 @@ mod resume;
 mod rooms;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::{
     fmt::Write as _,
@@ -26,6 +27,7 @@ pub use history::{Durability, Failing, HistoryConfig};
 pub use log::{LogAddresses, LogConfig, LogFormat};
 pub use resume::ResumeConfig;
 pub use rooms::RoomsConfig;
+pub use tls::{DEFAULT_TLS_PORT, TlsConfig};
 
 /// A variable of this form sets a key: `CHAT_LIMITS__CONNECTIONS` is `limits.connections`.
 const ENV_PREFIX: &str = "CHAT_";
@@ -39,8 +41,10 @@ pub const DEFAULT_PORT: u16 = 11021;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Addresses to listen on.
+    /// Addresses to listen on, without TLS. May be none where there is TLS.
     pub listen: Vec<SocketAddr>,
+    /// Listen without TLS where others than this machine can connect: they read along, passwords too.
+    pub allow_plaintext: bool,
     /// The folder for what outlives the process. None: `%ProgramData%\iocp-chat\NAME` as a service, else one of the
     /// user's own, as `chat-server --help` says.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,6 +69,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// What was said.
     pub history: HistoryConfig,
+    /// Connections over TLS.
+    pub tls: TlsConfig,
     /// What the operator sees.
     pub log: LogConfig,
 }
@@ -171,6 +177,7 @@ impl Default for Config {
         let secs = Duration::from_secs;
         Self {
             listen: vec![(Ipv4Addr::LOCALHOST, DEFAULT_PORT).into()],
+            allow_plaintext: false,
             data: None,
             limits: LimitConfig {
                 connections: 10_000,
@@ -201,6 +208,7 @@ impl Default for Config {
             database: DatabaseConfig::default(),
             history: HistoryConfig::default(),
             log: LogConfig::default(),
+            tls: TlsConfig::default(),
         }
     }
 }
@@ -252,6 +260,19 @@ impl Config {
         self.history.keep && self.database.url != DatabaseConfig::NONE
     }
 
+    /// An address on which others than this machine would be served without TLS, though nobody said that they may.
+    /// No source of settings is refused for this alone: another may allow it.
+    #[must_use]
+    pub fn exposed(&self) -> Option<SocketAddr> {
+        self.plain_to_others().filter(|_| !self.allow_plaintext)
+    }
+
+    /// An address on which others than this machine are served without TLS.
+    #[must_use]
+    pub fn plain_to_others(&self) -> Option<SocketAddr> {
+        self.listen.iter().copied().find(|address| !address.ip().to_canonical().is_loopback())
+    }
+
     /// What no type says: names the key that cannot be.
     fn check(&self) -> Result<(), String> {
         let at_least_one = [
@@ -282,7 +303,7 @@ impl Config {
         if let Some((key, _)) = at_least_a_millisecond.iter().find(|(_, time)| time.as_millis() == 0) {
             return Err(format!("`{key}` must be at least 1ms"));
         }
-        if self.listen.is_empty() {
+        if self.listen.is_empty() && self.tls.listen.is_empty() {
             return Err("`listen` needs an address".into());
         }
         self.accounts.hashing.check()?;
@@ -291,6 +312,7 @@ impl Config {
         self.database.check()?;
         self.history.check()?;
         self.log.check()?;
+        self.tls.check()?;
         if self.history.durability == Durability::Full && !self.keeps_history() {
             return Err("`history.durability` \"full\" needs `history.keep` and a database".into());
         }

@@ -7,6 +7,7 @@ use chat_proto::ErrorCode;
 /// The counters of one server.
 pub struct Metrics {
     rejects: Box<[AtomicU64]>,
+    tls_failures: [Counter; TlsFailure::ALL.len()],
     /// Connections accepted.
     pub accepted: Counter,
     /// Errors of `accept()`.
@@ -19,6 +20,58 @@ pub struct Metrics {
     pub ended: Counter,
     /// Of these, cut: they were due a goodbye and did not take it.
     pub cut: Counter,
+    /// TLS handshakes that came to a connection.
+    pub tls_handshakes: Counter,
+    /// Connections that began as another protocol does: TLS, HTTP, SSH at a plain port, anything but TLS at a TLS port.
+    pub misdirected: Counter,
+    /// When the certificate is good no more, in seconds since 1970 UTC; 0 where there is none.
+    pub certificate_expiry: Gauge,
+}
+
+/// Why a TLS handshake came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsFailure {
+    /// It took too long.
+    Timeout,
+    /// The peer spoke something else.
+    NotTls,
+    /// The peer broke the rules, or wanted what is not offered.
+    Protocol,
+    /// The peer went away.
+    Io,
+}
+
+impl TlsFailure {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Timeout, Self::NotTls, Self::Protocol, Self::Io];
+
+    /// The name for logs and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::NotTls => "not_tls",
+            Self::Protocol => "protocol",
+            Self::Io => "io",
+        }
+    }
+}
+
+/// A number that goes up and down.
+#[derive(Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    /// Says what it is now.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// A number that only grows.
@@ -50,6 +103,10 @@ impl Metrics {
             missed: Counter::default(),
             ended: Counter::default(),
             cut: Counter::default(),
+            tls_failures: Default::default(),
+            tls_handshakes: Counter::default(),
+            misdirected: Counter::default(),
+            certificate_expiry: Gauge::default(),
         }
     }
 
@@ -62,6 +119,17 @@ impl Metrics {
     #[must_use]
     pub fn rejects(&self, code: ErrorCode) -> u64 {
         self.rejects[Self::index(code)].load(Ordering::Relaxed)
+    }
+
+    /// Counts one TLS handshake that came to nothing.
+    pub fn tls_failed(&self, failure: TlsFailure) {
+        self.tls_failures[failure as usize].add(1);
+    }
+
+    /// TLS handshakes that came to nothing for this reason.
+    #[must_use]
+    pub fn tls_failures(&self, failure: TlsFailure) -> u64 {
+        self.tls_failures[failure as usize].get()
     }
 
     fn index(code: ErrorCode) -> usize {

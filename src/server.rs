@@ -1,6 +1,7 @@
 //! Puts the floors together, runs them, and stops them the way the data runs.
 
 mod history;
+mod listeners;
 mod mailboxes;
 mod operator;
 mod sessions;
@@ -15,7 +16,6 @@ use std::{
 use chat_proto::{Limits, way_in};
 use tokio::{
     io::DuplexStream,
-    net::TcpListener,
     sync::mpsc,
     task::JoinHandle,
     time::{Instant, timeout_at},
@@ -25,7 +25,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     config::Config,
     metrics::Metrics,
-    net::{Admission, Shared, admit, listen, serve},
+    net::{Admission, Shared, TlsAcceptor, admit, serve},
     room::{FanOut, Inbox, SLOTS_MAX},
     session::{
         Absences, AccountDesk, Doorkeeper, Families, HistorySource, LEDGER_ENTRIES, Recalled,
@@ -36,6 +36,7 @@ use crate::{
 };
 
 use history::{Keeping, Pasts};
+pub use listeners::Listeners;
 use mailboxes::Storing;
 pub use operator::{Operator, State, Status};
 use sessions::Keeper;
@@ -47,6 +48,8 @@ const INBOX_COMMANDS: usize = 1_024;
 /// A running server. Dropped without [`Server::stop`], it goes on until the runtime ends.
 pub struct Server {
     addresses: Vec<SocketAddr>,
+    tls_addresses: Vec<SocketAddr>,
+    acceptor: Option<Arc<TlsAcceptor>>,
     admission: Arc<Admission>,
     registry: Arc<SessionRegistry>,
     shared: Arc<Shared>,
@@ -79,10 +82,13 @@ impl Server {
     /// rooms that do not last. Must be called within a Tokio runtime.
     pub fn start(
         config: &Config,
-        listeners: Vec<TcpListener>,
+        listeners: impl Into<Listeners>,
         recalled: Option<Recalled>,
     ) -> io::Result<Self> {
-        let addresses = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<Vec<_>>>()?;
+        let listeners = listeners.into();
+        let addresses = listeners::addresses(&listeners.plain)?;
+        let tls_addresses = listeners::addresses(&listeners.tls)?;
+        let everywhere = [&addresses[..], &tls_addresses].concat();
         let metrics = Arc::new(Metrics::new());
         let registry = Arc::new(SessionRegistry::new());
         let admission = Arc::new(Admission::new(config.limits.clone()));
@@ -134,7 +140,7 @@ impl Server {
         }
         let (families, keeper) = Keeper::start(config, store.as_ref(), &mut fan_out, unix_ms);
         let storing = Storing::start(config, store.as_ref(), &families, &registry, &metrics).unzip();
-        let doorkeeper = doorkeeper(config, &addresses, Arc::clone(&registry), store, frozen, families);
+        let doorkeeper = doorkeeper(config, &everywhere, Arc::clone(&registry), store, frozen, families);
         let shared = Arc::new(Shared {
             doorkeeper: match storing.0 {
                 Some(requests) => doorkeeper.storing_whispers(requests),
@@ -157,8 +163,10 @@ impl Server {
         shared.doorkeeper.skip_sessions(last_session);
         let absent = sessions::restore(returning, &shared.doorkeeper, &mut fan_out, &inbox, unix_ms());
         let server = Self {
-            operator: Operator::new(&addresses, &admission, &registry, &shared, &inbox),
+            operator: Operator::new(&everywhere, &admission, &registry, &shared, &inbox),
             addresses,
+            tls_addresses,
+            acceptor: listeners.acceptor.clone(),
             fan_out: tokio::spawn(fan_out.run(commands)),
             ledger,
             history: keeping,
@@ -173,22 +181,26 @@ impl Server {
             inbox,
         };
         sessions::wait(absent, &server.connections, &server.shared);
-        for listener in listeners {
-            tokio::spawn(listen(
-                listener,
-                Arc::clone(&server.admission),
-                Arc::clone(&server.shared),
-                server.inbox.clone(),
-                server.connections.clone(),
-            ));
-        }
+        listeners.open(&server);
         Ok(server)
     }
 
-    /// Where it listens.
+    /// Where it listens for connections without TLS.
     #[must_use]
     pub fn addresses(&self) -> &[SocketAddr] {
         &self.addresses
+    }
+
+    /// Where it listens for connections over TLS.
+    #[must_use]
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.tls_addresses
+    }
+
+    /// How it shakes hands over TLS, if it does.
+    #[must_use]
+    pub fn acceptor(&self) -> Option<&Arc<TlsAcceptor>> {
+        self.acceptor.as_ref()
     }
 
     /// Its counters.

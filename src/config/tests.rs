@@ -54,6 +54,13 @@ fn lines_are_stored_before_they_are_answered_only_where_they_are_kept() {
 }
 
 #[test]
+fn a_server_listens_somewhere() {
+    assert!(load(None, &[], &["listen=[]"]).is_ok(), "for TLS alone");
+    let error = load(None, &[], &["listen=[]", "tls.listen=[]"]).expect_err("nowhere");
+    assert!(error.contains("listen"), "{error}");
+}
+
+#[test]
 fn values_that_cannot_be_are_refused_by_key() {
     for (setting, key) in [
         ("limits.connections=0", "limits.connections"),
@@ -62,7 +69,7 @@ fn values_that_cannot_be_are_refused_by_key() {
         ("timeouts.idle=30s", "timeouts.idle"),
         ("timeouts.ping_after=0s", "timeouts.ping_after"),
         ("timeouts.login=soon", "login"),
-        ("listen=[]", "listen"),
+        ("tls.handshake=0s", "tls.handshake"),
         ("log.format=xml", "format"),
         ("log.rotate_bytes=4095", "log.rotate_bytes"),
         ("log.rotate_age=10ms", "log.rotate_age"),

@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use tokio::time::Instant;
+
 use super::{Absent, Shared, admission::Ticket, guest::Guest, transport::Transport};
 use crate::room::Inbox;
 
@@ -12,12 +14,24 @@ use crate::room::Inbox;
 pub fn serve<S: Transport>(
     socket: S,
     peer: SocketAddr,
+    ticket: Ticket,
+    shared: Arc<Shared>,
+    inbox: Inbox,
+) -> impl Future<Output = ()> + Send {
+    serve_since(Instant::now(), socket, peer, ticket, shared, inbox)
+}
+
+/// As [`serve`], of a connection that was made then.
+pub fn serve_since<S: Transport>(
+    since: Instant,
+    socket: S,
+    peer: SocketAddr,
     mut ticket: Ticket,
     shared: Arc<Shared>,
     inbox: Inbox,
 ) -> impl Future<Output = ()> + Send {
     let reading = shared.readers.token();
-    let guest = Box::new(Guest::new(socket, (ticket.number(), peer), Arc::clone(&shared)));
+    let guest = Box::new(Guest::new(socket, (ticket.number(), peer), since, Arc::clone(&shared)));
     async move {
         let (farewell, kept) = match Box::pin(guest.log_in(&inbox, ticket.evicted())).await {
             Ok(mut member) => {

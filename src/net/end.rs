@@ -9,7 +9,7 @@ use chat_proto::{Code, ErrorCode, FrameError, LeaveReason};
 pub enum End {
     /// The peer closed its side.
     Eof,
-    /// The peer closed its side in the middle of a packet.
+    /// The peer closed its side in the middle of a packet or, over TLS, without saying so.
     Torn,
     /// The transport failed.
     Broken(io::Error),
@@ -30,6 +30,8 @@ impl End {
         match error {
             FrameError::Malformed => Self::Refused(ErrorCode::MalformedFrame),
             FrameError::TooLarge => Self::Refused(ErrorCode::FrameTooLarge),
+            // TLS tells an end that the peer meant from one that anybody on the way may have made.
+            FrameError::Io(error) if error.kind() == io::ErrorKind::UnexpectedEof => Self::Torn,
             FrameError::Io(error) => Self::Broken(error),
         }
     }

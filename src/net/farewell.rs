@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chat_proto::{Code, ErrorCode, Goodbye, ServerPacket};
 use rand::RngExt as _;
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     time::{Instant, timeout},
 };
 
@@ -85,7 +85,7 @@ impl<S: Transport> Farewell<S> {
                     self.socket.shutdown().await
                 });
                 if let Ok(Ok(())) = said.await {
-                    self.linger().await;
+                    linger(&mut self.socket).await;
                 } else {
                     metrics.cut.add(1);
                     self.socket.abandon();
@@ -106,18 +106,6 @@ impl<S: Transport> Farewell<S> {
         Some(goodbye(code))
     }
 
-    async fn linger(&mut self) {
-        let drained = async {
-            let mut unread = [0; 1024];
-            for _ in 0..LINGER_BYTES_MAX / unread.len() {
-                if !matches!(self.socket.read(&mut unread).await, Ok(1..)) {
-                    break;
-                }
-            }
-        };
-        let _ = timeout(LINGER, drained).await;
-    }
-
     fn log(&self) {
         let About { conn, peer, since, session, missed } = &self.about;
         let (reason, dur_ms) = (self.end.name(), since.elapsed().as_millis());
@@ -130,4 +118,17 @@ impl<S: Transport> Farewell<S> {
             tracing::debug!(event = "guest_end", conn, %peer, reason, code, err, dur_ms, "left before logging in");
         }
     }
+}
+
+/// Waits for the peer to close its side too, for a while.
+pub async fn linger(socket: &mut (impl AsyncRead + Unpin)) {
+    let drained = async {
+        let mut unread = [0; 1024];
+        for _ in 0..LINGER_BYTES_MAX / unread.len() {
+            if !matches!(socket.read(&mut unread).await, Ok(1..)) {
+                break;
+            }
+        }
+    };
+    let _ = timeout(LINGER, drained).await;
 }

@@ -46,9 +46,8 @@ pub struct Guest<S> {
 }
 
 impl<S: Transport> Guest<S> {
-    /// Somebody who has just connected: the number of the connection, and from where.
-    pub fn new(socket: S, (conn, peer): (u64, SocketAddr), shared: Arc<Shared>) -> Self {
-        let since = Instant::now();
+    /// Somebody who has connected: the number of the connection, and from where. The time to log in counts from `since`.
+    pub fn new(socket: S, (conn, peer): (u64, SocketAddr), since: Instant, shared: Arc<Shared>) -> Self {
         Self {
             reader: PacketReader::new(socket, GUEST_PACKET_BYTES_MAX),
             shared,
@@ -92,7 +91,12 @@ impl<S: Transport> Guest<S> {
                 Ok(Incoming::Packet(frame)) => frame,
                 Ok(Incoming::Begun) => continue,
                 Ok(Incoming::Eof { torn }) => return Err(if torn { End::Torn } else { End::Eof }),
-                Err(error) => return Err(End::of_framing(error)),
+                Err(error) => {
+                    if !self.greeted && is_another_protocol(self.reader.unread()) {
+                        self.shared.metrics.misdirected.add(1);
+                    }
+                    return Err(End::of_framing(error));
+                }
             };
             if let Some(session) = self.serve_packet(&frame, inbox).await? {
                 return Ok(session);
@@ -197,9 +201,24 @@ impl<S: Transport> Guest<S> {
 
     async fn write(&mut self, packet: Bytes) -> Result<(), End> {
         self.writing = true;
-        self.reader.socket_mut().write_all(&packet).await.map_err(End::Broken)?;
+        let socket = self.reader.socket_mut();
+        socket.write_all(&packet).await.map_err(End::Broken)?;
+        // Over TLS, written is not sent.
+        socket.flush().await.map_err(End::Broken)?;
         self.writing = false;
         Ok(())
+    }
+}
+
+/// Whether bytes that are no packet are how another protocol begins: with a record of TLS, or as text, which all the old
+/// ones do (HTTP, SSH, IRC, SMTP, and the lines of proxies).
+fn is_another_protocol(first: &[u8]) -> bool {
+    match first {
+        [0x16, 3, ..] => true,
+        [first @ .., _] if first.len() >= 3 => {
+            first[..3].iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' '..=b'~'))
+        }
+        _ => false,
     }
 }
 

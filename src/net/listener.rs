@@ -15,7 +15,13 @@ use tokio::{
 };
 use tokio_util::task::TaskTracker;
 
-use super::{Admission, Refused, Ticket, connection::serve, farewell::goodbye, shared::Shared};
+use super::{
+    Admission, Refused, Ticket,
+    connection::serve,
+    farewell::goodbye,
+    shared::Shared,
+    tls::{TURNED_AWAY, TlsAcceptor, serve_tls},
+};
 use crate::{platform, room::Inbox};
 
 /// Connections the kernel holds before they are accepted.
@@ -39,9 +45,19 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
+/// How connections to a listener begin.
+#[derive(Clone)]
+pub enum Door {
+    /// With a packet.
+    Plain,
+    /// With a TLS handshake.
+    Tls(Arc<TlsAcceptor>),
+}
+
 /// Accepts until the server stops. `connections` tracks the tasks it starts.
 pub async fn listen(
     listener: TcpListener,
+    door: Door,
     admission: Arc<Admission>,
     shared: Arc<Shared>,
     inbox: Inbox,
@@ -61,9 +77,16 @@ pub async fn listen(
                     Ok(ticket) => {
                         // What is written is written whole; waiting for more would only delay it.
                         let _ = socket.set_nodelay(true);
-                        connections.spawn(serve(socket, peer, ticket, Arc::clone(&shared), inbox.clone()));
+                        let (shared, inbox) = (Arc::clone(&shared), inbox.clone());
+                        match &door {
+                            Door::Plain => connections.spawn(serve(socket, peer, ticket, shared, inbox)),
+                            Door::Tls(acceptor) => {
+                                let acceptor = Arc::clone(acceptor);
+                                connections.spawn(serve_tls(socket, peer, ticket, acceptor, shared, inbox))
+                            }
+                        };
                     }
-                    Err(refused) => turn_away(&socket, peer, refused, &shared),
+                    Err(refused) => turn_away(&socket, &door, peer, refused, &shared),
                 }
             }
             Err(error) => {
@@ -88,7 +111,7 @@ pub fn admit(from: IpAddr, admission: &Arc<Admission>, shared: &Shared) -> Resul
 }
 
 /// Says why in one try, if an answer is worth it. The socket closes when the caller drops it.
-fn turn_away(socket: &TcpStream, peer: SocketAddr, refused: Refused, shared: &Shared) {
+fn turn_away(socket: &TcpStream, door: &Door, peer: SocketAddr, refused: Refused, shared: &Shared) {
     let code = match refused {
         Refused::Full => ErrorCode::ServerFull,
         Refused::Crowded | Refused::Flood => ErrorCode::TooManyFromAddress,
@@ -99,6 +122,9 @@ fn turn_away(socket: &TcpStream, peer: SocketAddr, refused: Refused, shared: &Sh
     tracing::debug!(event = "turned_away", %peer, code = code as u16, reason = %refused, "turned away");
     if refused != Refused::Flood {
         // Nobody waits for a peer that cannot take one packet at once.
-        let _ = socket.try_write(&goodbye(code.into()));
+        let _ = match door {
+            Door::Plain => socket.try_write(&goodbye(code.into())),
+            Door::Tls(_) => socket.try_write(&TURNED_AWAY),
+        };
     }
 }

@@ -7,6 +7,8 @@
 //!              └──────────────────refused, late, gone──────────────────────▲
 //! ```
 //!
+//! Over TLS a handshake comes before all that, of which a Guest knows nothing.
+//!
 //! A session that can be resumed outlives its connection for a while, as [`Absent`].
 
 mod absent;
@@ -23,6 +25,7 @@ mod outbound;
 mod packet_reader;
 mod replay;
 mod shared;
+mod tls;
 mod transport;
 mod writer;
 
@@ -30,7 +33,11 @@ pub use absent::Absent;
 pub use admission::{Admission, Refused, Ticket};
 pub use connection::serve;
 pub use end::End;
-pub use listener::{admit, bind, listen};
+pub use listener::{Door, admit, bind, listen};
 pub use outbound::Outbound;
 pub use shared::Shared;
+pub use tls::{
+    ALPN, Certificate, CertificateError, CertificateFiles, Certificates, TlsAcceptor, TlsStream, WARN_DAYS,
+    serve_tls, watch_certificates,
+};
 pub use transport::Transport;

@@ -86,6 +86,11 @@ impl<R: AsyncRead + Unpin> PacketReader<R> {
         (self.partial.len(), self.partial.capacity())
     }
 
+    /// What has come and was not cut: after an error, how that which is no packet begins.
+    pub fn unread(&self) -> &[u8] {
+        &self.partial
+    }
+
     /// The socket, to answer on.
     pub fn socket_mut(&mut self) -> &mut R {
         &mut self.socket

@@ -87,30 +87,34 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
     }
 
     async fn flush(&mut self) -> Result<(), End> {
-        while self.outbound.has_pieces() {
+        loop {
             let written = match poll_fn(|cx| Poll::Ready(self.poll_write(cx))).await {
                 Poll::Ready(written) => written,
                 // Few are ever blocked. Whoever is gets the memory for it then.
                 Poll::Pending => Box::pin(self.write_in_time()).await?,
             };
             match written {
-                Ok(0) => return Err(End::Broken(io::ErrorKind::WriteZero.into())),
-                Ok(count) => self.outbound.advance(count),
+                Ok(None) => return Ok(()),
+                Ok(Some(0)) => return Err(End::Broken(io::ErrorKind::WriteZero.into())),
+                Ok(Some(count)) => self.outbound.advance(count),
                 Err(error) => return Err(End::Broken(error)),
             }
         }
-        Ok(())
     }
 
-    async fn write_in_time(&mut self) -> Result<io::Result<usize>, End> {
+    async fn write_in_time(&mut self) -> Result<io::Result<Option<usize>>, End> {
         let written = timeout(self.blocked_max, poll_fn(|cx| self.poll_write(cx))).await;
         written.map_err(|_| End::Refused(ErrorCode::SlowConsumer))
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    /// Writes some of what there is, and says how much; `None` when all has left: over TLS, written is not sent.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<usize>>> {
+        if !self.outbound.has_pieces() {
+            return Pin::new(&mut self.socket).poll_flush(cx).map_ok(|()| None);
+        }
         // On the stack of the poll alone: an idle connection keeps no slices.
         let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
         let filled = self.outbound.slices(&mut slices);
-        Pin::new(&mut self.socket).poll_write_vectored(cx, &slices[..filled])
+        Pin::new(&mut self.socket).poll_write_vectored(cx, &slices[..filled]).map_ok(Some)
     }
 }

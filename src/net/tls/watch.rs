@@ -1,0 +1,95 @@
+//! Looks after the certificate while the server runs: reads it again when its files change, and says when it expires.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    task::spawn_blocking,
+    time::{Instant, sleep},
+};
+
+use super::{Certificates, certificates::FilesDigest};
+use crate::net::Shared;
+
+/// How often the files are looked at. A change is read at the next look that finds them as the last did, so that nobody
+/// reads half of what is still being written.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Days before a certificate expires from when on the log says so, once a day.
+pub const WARN_DAYS: i64 = 14;
+/// How often it says so.
+const WARN: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What was seen of the files.
+#[derive(Debug, PartialEq, Eq)]
+struct Sight {
+    /// When they were read last, for good or not.
+    read: FilesDigest,
+    /// At the last look, if they were others then.
+    changed: Option<FilesDigest>,
+}
+
+impl Sight {
+    /// Whether they are to be read: they are not as they were, and have stopped changing.
+    fn look(&mut self, now: FilesDigest) -> bool {
+        if now == self.read {
+            self.changed = None;
+            return false;
+        }
+        if self.changed.replace(now) != Some(now) {
+            return false;
+        }
+        *self = Self { read: now, changed: None };
+        true
+    }
+}
+
+/// Looks after it until the server stops.
+pub async fn watch_certificates(certificates: Arc<Certificates>, shared: Arc<Shared>) {
+    let mut sight = Sight { read: certificates.digest(), changed: None };
+    let mut warned: Option<Instant> = None;
+    loop {
+        shared.metrics.certificate_expiry.set(certificates.certificate().not_after);
+        let days = certificates.days_left();
+        if days >= WARN_DAYS {
+            warned = None;
+        } else if warned.is_none_or(|then| then.elapsed() >= WARN) {
+            warned = Some(Instant::now());
+            tracing::warn!(event = "certificate_expires", days, "the certificate expires soon, or has");
+        }
+        tokio::select! {
+            () = shared.stop.cancelled() => return,
+            () = sleep(LOOK) => {}
+        }
+        let reader = Arc::clone(&certificates);
+        // Dropped when the server stops meanwhile: it only reads.
+        let Ok(now) = spawn_blocking(move || reader.digest_now()).await else { return };
+        if !sight.look(now) {
+            continue;
+        }
+        let reader = Arc::clone(&certificates);
+        match spawn_blocking(move || reader.reload()).await {
+            Ok(Ok(loaded)) => {
+                warned = None;
+                let (not_after, pin) = (loaded.good_until(), loaded.pin);
+                tracing::info!(event = "certificate_loaded", not_after, pin, "the certificate was exchanged");
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(event = "certificate_kept", %error, "the new certificate cannot be used: the old one stays");
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_read_once_for_each_change_and_not_while_they_change() {
+        let mut sight = Sight { read: [1; 32], changed: None };
+        let looks = [1, 2, 3, 3, 3, 4, 3, 1, 1, 1];
+        let read: Vec<_> = looks.map(|files| sight.look([files; 32])).into();
+        assert_eq!(read, [false, false, false, true, false, false, false, false, true, false]);
+    }
+}

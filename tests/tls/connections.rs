@@ -1,0 +1,164 @@
+//! Connections over TLS: the same protocol inside, to the end.
+
+use std::time::Duration;
+
+use chat_proto::{ErrorCode, LeaveReason, ServerPacket};
+use iocp_chat::{client::Event, stop::StopReason};
+use tokio::{
+    io::{AsyncWriteExt, DuplexStream},
+    time::timeout,
+};
+use tokio_rustls::client::TlsStream;
+
+use crate::{
+    common::{Raw, broadcast, heard, hello, next, quiet, unthrottled},
+    stage::Stage,
+};
+
+#[tokio::test(start_paused = true)]
+async fn people_talk_with_each_other_over_tls_and_without() {
+    let stage = Stage::set(&unthrottled());
+    let (kim, mut to_kim) = stage.guest("kim").await;
+    let (lee, mut to_lee) = crate::common::guest(&stage.server, "이영희").await;
+    assert!(matches!(next(&mut to_kim).await, Event::Joined(joined) if joined.name == "이영희"));
+    kim.broadcast("hello").await.expect("said");
+    assert_eq!(heard(&mut to_lee).await, "hello");
+    lee.whisper("kim", "반가워요").await.expect("whispered");
+    assert_eq!(heard(&mut to_kim).await, "반가워요");
+    assert_eq!(stage.server.metrics().tls_handshakes.get(), 1);
+    assert_eq!(stage.server.stop(StopReason::Terminate).await.cut, 0);
+    assert!(matches!(next(&mut to_kim).await, Event::Goodbye(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_arrives_over_pipes_of_any_size_and_is_sent_when_there_is_no_more() {
+    let stage = Stage::set(&quiet());
+    let (speaker, _events) = crate::common::guest(&stage.server, "speaker").await;
+    let mut listeners = Vec::new();
+    for (number, pipe_bytes) in [7, 100, 5_000, 1 << 20].into_iter().enumerate() {
+        let pipe = stage.server.connect_in_memory_tls(pipe_bytes);
+        let config = crate::stage::client(&stage.certificate, rustls::ALL_VERSIONS);
+        let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+        let stream = connector.connect(crate::stage::localhost(), pipe).await.expect("hands are shaken");
+        let client = iocp_chat::client::Client::over(stream).await.expect("greeted");
+        let name = format!("listener{number}");
+        listeners.push(client.log_in(&name, chat_proto::Credential::None).await.expect("free"));
+    }
+    let text = "가".repeat(1_000);
+    for _ in 0..40 {
+        speaker.broadcast(&text).await.expect("said");
+    }
+    speaker.broadcast("the last").await.expect("said");
+    for (_session, events) in &mut listeners {
+        let mut lines = 0;
+        loop {
+            lines += 1;
+            if heard(events).await == "the last" {
+                break;
+            }
+        }
+        assert_eq!(lines, 41);
+    }
+}
+
+async fn raw(stage: &Stage, name: &str) -> Raw<TlsStream<DuplexStream>> {
+    let mut raw = Raw::new(stage.connect().await);
+    raw.log_in(name).await;
+    raw
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_says_that_they_send_no_more_is_still_answered() {
+    let stage = Stage::set(&quiet());
+    let mut kim = raw(&stage, "kim").await;
+    kim.send(&[broadcast(3, "one last thing")]).await;
+    kim.socket.shutdown().await.expect("a close_notify");
+    let answer = kim.receive().await;
+    assert!(matches!(answer, Some(ServerPacket::BroadcastAnswer(answer)) if answer.outcome.is_ok()));
+    assert!(kim.receive().await.is_none());
+    stage.nobody_is_left().await;
+}
+
+/// How the others hear that somebody has left.
+async fn left(stage: &Stage, how: impl AsyncFnOnce(Raw<TlsStream<DuplexStream>>)) -> u16 {
+    let (_witness, mut events) = crate::common::guest(&stage.server, "witness").await;
+    let kim = raw(stage, "kim").await;
+    assert!(matches!(next(&mut events).await, Event::Joined(_)));
+    how(kim).await;
+    match next(&mut events).await {
+        Event::Left(left) => left.reason,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b126_an_end_that_nobody_authenticated_is_a_loss_in_a_packet_and_between_two() {
+    let stage = Stage::set(&unthrottled());
+    let quit = left(&stage, async |mut kim| kim.socket.shutdown().await.expect("a close_notify")).await;
+    let stage = Stage::set(&unthrottled());
+    let between = left(&stage, async |kim| drop(kim.socket.into_inner().0)).await;
+    let stage = Stage::set(&unthrottled());
+    let within = left(&stage, async |mut kim| {
+        // Half a packet in a whole record, then the end of the stream.
+        kim.send_bytes(&[0x10, 0, 0xb9, 0x0b, 5, 0, 8]).await;
+        drop(kim.socket.into_inner().0);
+    })
+    .await;
+    let stage = Stage::set(&unthrottled());
+    let in_a_record = left(&stage, async |kim| {
+        // Half a record.
+        let (mut pipe, _) = kim.socket.into_inner();
+        pipe.write_all(&[0x17, 3, 3, 0, 40, 1, 2]).await.expect("a pipe");
+    })
+    .await;
+    let (by_themselves, lost) = (LeaveReason::Quit as u16, LeaveReason::Lost as u16);
+    assert_eq!((quit, [between, within, in_a_record]), (by_themselves, [lost; 3]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_limits_of_a_connection_are_the_same_over_tls() {
+    let stage = Stage::set(&unthrottled());
+    let mut loud = Raw::new(stage.connect().await);
+    loud.send(&[hello(1)]).await;
+    assert!(matches!(loud.receive().await, Some(ServerPacket::HelloAnswer(_))));
+    loud.send_bytes(&[1, 2, 0xd1, 7]).await;
+    match loud.receive().await {
+        Some(ServerPacket::Goodbye(goodbye)) => assert_eq!(goodbye.code, ErrorCode::FrameTooLarge.into()),
+        other => panic!("{other:?}"),
+    }
+    assert!(loud.receive().await.is_none(), "closed with a close_notify");
+    let mut silent = raw(&stage, "silent").await;
+    let mut pings = 0;
+    loop {
+        match silent.receive().await {
+            Some(ServerPacket::Ping(_)) => pings += 1,
+            Some(ServerPacket::Goodbye(goodbye)) => {
+                break assert_eq!(goodbye.code, ErrorCode::IdleTimeout.into());
+            }
+            Some(_) => {}
+            None => panic!("without a word"),
+        }
+    }
+    assert_eq!(pings, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_takes_nothing_over_tls_is_cut_in_time_and_holds_nobody_up() {
+    let stage = Stage::set(&quiet());
+    let _stalled = raw(&stage, "stalled").await;
+    let (speaker, _events) = crate::common::guest(&stage.server, "speaker").await;
+    let text = "x".repeat(1_000);
+    let speaking = async {
+        for _ in 0..200 {
+            speaker.broadcast(&text).await.expect("a stalled reader stops nobody");
+        }
+    };
+    timeout(Duration::from_secs(5), speaking).await.expect("nobody is held up");
+    let gone = async {
+        while stage.server.connections() > 1 {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(Duration::from_secs(12), gone).await.expect("cut after the write timeout");
+    assert_eq!(stage.server.metrics().rejects(ErrorCode::SlowConsumer), 1);
+}

@@ -1,0 +1,14 @@
+//! TLS on the server: what a handshake may be, what may be sent over it, which certificate is shown and when another.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../common/folder.rs"]
+mod folder;
+
+mod certificates;
+mod clients;
+mod connections;
+mod floods;
+mod handshakes;
+mod hello;
+mod stage;

@@ -41,6 +41,8 @@ pub enum Command {
     Audit(super::audit::AuditArgs),
     /// Delete what was said: all that one person said, or what is too old or too much.
     History(super::history::HistoryArgs),
+    /// Make a certificate for TLS, show it, check it.
+    Cert(super::cert::CertArgs),
     /// Look after the database: migrate it, copy it, check it.
     Db(super::db::DbArgs),
     /// Ask a running server on this machine: who is here, who is slow; kick, ban, announce, drain, stop.
@@ -56,6 +58,9 @@ pub struct HealthArgs {
     /// The server [default: the first address the settings listen on].
     #[arg(short, long, value_name = "ADDR:PORT")]
     pub address: Option<SocketAddr>,
+    /// Ask over TLS, whatever certificate it shows [default: where the settings listen for nothing else].
+    #[arg(long)]
+    pub tls: bool,
     /// How long it may take to answer.
     #[arg(short, long, value_name = "TIME", default_value = "3s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
@@ -76,6 +81,14 @@ pub struct Settings {
     /// Listen here; may be given several times [default: 127.0.0.1:11021].
     #[arg(short, long, global = true, env = "CHAT_LISTEN", value_name = "ADDR:PORT", value_delimiter = ',')]
     pub listen: Vec<SocketAddr>,
+    /// Listen here for connections over TLS; may be given several times [default: 127.0.0.1:11022].
+    ///
+    /// In force where there is a certificate: see `chat-server cert`.
+    #[arg(long, global = true, env = "CHAT_LISTEN_TLS", value_name = "ADDR:PORT", value_delimiter = ',')]
+    pub listen_tls: Vec<SocketAddr>,
+    /// Serve others than this machine without TLS as well: whoever is on the way reads all they say, and passwords.
+    #[arg(long, global = true, env = "CHAT_ALLOW_PLAINTEXT", value_parser = clap::builder::BoolishValueParser::new())]
+    pub allow_plaintext: bool,
     /// Set any key of the configuration; may be given several times.
     #[arg(short, long, global = true, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
@@ -86,12 +99,14 @@ pub struct Settings {
 
 const AFTER_HELP: &str = "\
 Environment:
-  CHAT_CONFIG, CHAT_DATA, CHAT_LISTEN, CHAT_LOG   as the flags; CHAT_LISTEN takes a list with commas
+  CHAT_CONFIG, CHAT_DATA, CHAT_LISTEN, CHAT_LISTEN_TLS, CHAT_ALLOW_PLAINTEXT, CHAT_LOG
+                          as the flags; addresses are a list with commas
   CHAT_<SECTION>__<KEY>   any key: CHAT_LIMITS__CONNECTIONS=500, CHAT_RATES__CHAT__BURST=20
 
 Examples:
   chat-server                                     serve this machine only, on 127.0.0.1:11021
-  chat-server --listen 0.0.0.0:11021 --listen [::]:11021
+  chat-server cert selfsigned --host chat.example.com
+  chat-server --listen-tls 0.0.0.0:11022 --listen-tls [::]:11022
   chat-server --set limits.connections=500 --set 'rates.chat={per_second=20,burst=40}'
   chat-server config > chat.toml && chat-server --config chat.toml
   chat-server health --address 127.0.0.1:11021
@@ -113,7 +128,13 @@ impl Settings {
         let environment = environment.map(|(name, value)| (name, value.to_string_lossy().into_owned()));
         let mut set = self.set.clone();
         if !self.listen.is_empty() {
-            set.push(format!("listen={:?}", self.listen.iter().map(ToString::to_string).collect::<Vec<_>>()));
+            set.push(format!("listen={}", list(&self.listen)));
+        }
+        if !self.listen_tls.is_empty() {
+            set.push(format!("tls.listen={}", list(&self.listen_tls)));
+        }
+        if self.allow_plaintext {
+            set.push("allow_plaintext=true".into());
         }
         if let Some(level) = &self.log {
             set.push(format!("log.level={level}"));
@@ -125,4 +146,9 @@ impl Settings {
         log::filter(&config.log.level).map_err(|error| Failure::Config(format!("`log.level`: {error}")))?;
         Ok(config)
     }
+}
+
+/// Addresses as TOML has them.
+fn list(addresses: &[SocketAddr]) -> String {
+    format!("{:?}", addresses.iter().map(ToString::to_string).collect::<Vec<_>>())
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod audit;
+mod cert;
 mod confirm;
 mod console;
 mod ctl;
@@ -20,6 +21,7 @@ mod run;
 mod service;
 #[cfg(unix)]
 mod systemd;
+mod tls;
 mod transfer;
 mod user;
 
@@ -40,13 +42,14 @@ pub fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(Cli { command, settings }) => match command.unwrap_or(Command::Run) {
             Command::Run => serve(Ok(settings)),
-            Command::Check => done(settings.load().map(|_| println!("the configuration is valid"))),
+            Command::Check => done(check(&settings)),
             Command::Config => done(settings.load().map(|config| print!("{}", config.to_toml()))),
             Command::Health(args) => done(health::check(&args, &settings).map(|line| println!("{line}"))),
             Command::User(args) => done(alone(user::run(&args, &settings))),
             Command::Invite(args) => done(alone(invite::run(&args, &settings))),
             Command::Audit(args) => done(alone(audit::run(&args, &settings))),
             Command::History(args) => done(alone(history::run(&args, &settings))),
+            Command::Cert(args) => done(cert::run(&args, &settings)),
             Command::Db(args) => done(alone(db::run(&args, &settings))),
             Command::Ctl(args) => done(alone(ctl::run(&args, &settings))),
             #[cfg(windows)]
@@ -55,6 +58,14 @@ pub fn main() -> ExitCode {
         Err(error) if error.use_stderr() && is_run() => serve(Err(error)),
         Err(error) => error.exit(),
     }
+}
+
+/// Says whether the server could start with these settings.
+fn check(settings: &Settings) -> Result<(), Failure> {
+    let config = settings.load()?;
+    tls::refuse_plaintext(&config)?;
+    tls::acceptor(&config)?;
+    print("the configuration is valid\n")
 }
 
 /// Whether a command line that cannot be read says to serve: then the service manager may be waiting for it.

@@ -1,15 +1,15 @@
 //! One run of the server, from its listeners to its last goodbye, for whoever started it.
 
-use std::{convert::Infallible, future, io, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{net::TcpListener, task::JoinHandle, time};
 
-use super::{ctl::Channel, database, exit::Failure, first_admin, log::LogControl};
+use super::{ctl::Channel, database, exit::Failure, first_admin, log::LogControl, tls};
 use crate::{
     config::{Config, Registration},
-    net::bind,
+    net::{TlsAcceptor, bind},
     platform,
-    server::Server,
+    server::{Listeners, Server},
     session::Recalled,
     stop::StopReason,
     store::Store,
@@ -61,6 +61,8 @@ async fn serve<H: Host>(
     host: impl FnOnce(&Config) -> io::Result<H>,
 ) -> Result<(), Failure> {
     let mut host = host(config).map_err(|error| Failure::running("cannot listen for the stop", error))?;
+    tls::refuse_plaintext(config)?;
+    let acceptor = tls::acceptor(config)?;
     let descriptors = platform::raise_descriptor_limit();
     let place = database::place(config)?;
     let store = match &place {
@@ -70,7 +72,7 @@ async fn serve<H: Host>(
         },
         None => None,
     };
-    let started = start(config, store.clone(), &mut host).await;
+    let started = start(config, acceptor, store.clone(), &mut host).await;
     let server = match (started, &store) {
         (Err(failure), Some(store)) => {
             database::close(store).await;
@@ -84,6 +86,7 @@ async fn serve<H: Host>(
         event = "started",
         version = env!("CARGO_PKG_VERSION"),
         listen = ?server.addresses(),
+        tls = ?server.tls_addresses(),
         connections_max = config.limits.connections,
         descriptors,
         database = place.map_or_else(|| "none".into(), |place| place.to_string()),
@@ -93,7 +96,8 @@ async fn serve<H: Host>(
         registration = server.accounts().map(|accounts| tracing::field::debug(accounts.registration())),
         "listening"
     );
-    host.ready(server.addresses());
+    tls::warn_of_plaintext(config);
+    host.ready(&[server.addresses(), server.tls_addresses()].concat());
     let reason = tokio::select! {
         reason = host.asked_to_stop() => reason,
         () = server.operator().told_to_stop() => StopReason::Terminate,
@@ -119,8 +123,14 @@ async fn serve<H: Host>(
 }
 
 /// Listens, with the database open. The invite comes after that: who fails to listen has no use for one.
-async fn start(config: &Config, store: Option<Store>, host: &mut impl Host) -> Result<Server, Failure> {
-    let listeners = config.listen.iter().map(|address| listen(*address)).collect::<Result<_, _>>()?;
+async fn start(
+    config: &Config,
+    acceptor: Option<Arc<TlsAcceptor>>,
+    store: Option<Store>,
+    host: &mut impl Host,
+) -> Result<Server, Failure> {
+    let tls = if acceptor.is_some() { listen_all(&config.tls.listen)? } else { Vec::new() };
+    let listeners = Listeners { plain: listen_all(&config.listen)?, tls, acceptor };
     if let Some(store) = &store
         && config.accounts.registration != Registration::Closed
         && let Some(line) = first_admin::invite(store).await?
@@ -153,6 +163,10 @@ fn flush_logins(store: Store) -> JoinHandle<()> {
             }
         }
     })
+}
+
+fn listen_all(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, Failure> {
+    addresses.iter().map(|address| listen(*address)).collect()
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, Failure> {

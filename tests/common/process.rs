@@ -23,6 +23,8 @@ pub struct ServerProcess {
     child: Child,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it listens for TLS, if it does.
+    pub tls: Option<SocketAddr>,
     /// Where it hears its operator: a socket, a pipe, or "none".
     pub ctl: String,
     log: Option<JoinHandle<String>>,
@@ -52,7 +54,7 @@ impl ServerProcess {
             .expect("the executable starts");
         let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
         let mut log = String::new();
-        let (address, ctl) = loop {
+        let (address, tls, ctl) = loop {
             let line =
                 lines.next().unwrap_or_else(|| panic!("it said where it listens: {log}")).expect("text");
             log += &line;
@@ -61,12 +63,14 @@ impl ServerProcess {
                 let address = rest.split(']').next().and_then(|address| address.parse().ok());
                 let started: serde_json::Value = serde_json::from_str(&line).expect("JSON");
                 let ctl = started["ctl"].as_str().expect("it says where").to_owned();
-                break (address.expect("an address"), ctl);
+                let tls =
+                    started["tls"].as_str().expect("it says where").trim_matches(['[', ']']).parse().ok();
+                break (address.expect("an address"), tls, ctl);
             }
         };
         let log =
             std::thread::spawn(move || lines.map_while(Result::ok).fold(log, |log, line| log + &line + "\n"));
-        Self { child, address, ctl, log: Some(log) }
+        Self { child, address, tls, ctl, log: Some(log) }
     }
 
     /// The process's number.

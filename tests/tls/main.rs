@@ -4,6 +4,8 @@
 mod common;
 #[path = "../common/folder.rs"]
 mod folder;
+#[path = "../common/process.rs"]
+mod process;
 
 mod certificates;
 mod clients;
@@ -11,4 +13,5 @@ mod connections;
 mod floods;
 mod handshakes;
 mod hello;
+mod program;
 mod stage;

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     config::{self, Config},
-    host::{args::Settings, exit::Failure, log},
+    host::{args::Settings, exit::Failure, log, tls},
 };
 
 /// The system lets a service that stops before a shutdown have this long: its 15 s, and some to end.
@@ -75,6 +75,7 @@ fn looking() -> ServiceAccess {
 fn install(name: &str, settings: &Settings, start: StartType, firewall: bool) -> Result<(), Failure> {
     // What cannot run is not installed.
     let config = settings.load()?;
+    tls::refuse_plaintext(&config)?;
     let program = std::env::current_exe().map_err(|error| Failure::running("where am I", error))?;
     let chosen = config.data.as_deref().map(absolute).transpose()?;
     let folder = chosen.clone().unwrap_or_else(|| default_folder(name));
@@ -131,7 +132,7 @@ fn warn(program: &Path, config: &Config, firewall: bool) {
             program.display()
         );
     }
-    if firewall && config.listen.iter().all(|address| address.ip().is_loopback()) {
+    if firewall && config.listen.iter().chain(&config.tls.listen).all(|address| address.ip().is_loopback()) {
         eprintln!(
             "chat-server: warning: --firewall opens nothing: the service listens on this machine alone"
         );
@@ -179,6 +180,12 @@ fn launch_arguments(settings: &Settings, folder: &Path) -> Result<Vec<OsString>,
     }
     for address in &settings.listen {
         arguments.extend(["--listen".into(), address.to_string().into()]);
+    }
+    for address in &settings.listen_tls {
+        arguments.extend(["--listen-tls".into(), address.to_string().into()]);
+    }
+    if settings.allow_plaintext {
+        arguments.push("--allow-plaintext".into());
     }
     for (key, value) in config::environment_settings(std::env::vars()) {
         arguments.extend(["--set".into(), format!("{key}={value}").into()]);

@@ -18,6 +18,8 @@ mod slow_readers;
 mod stage;
 #[path = "bad_inputs/table.rs"]
 mod table;
+#[path = "bad_inputs/tls.rs"]
+mod tls;
 
 use std::{collections::BTreeSet, fs, path::Path};
 
@@ -78,6 +80,17 @@ async fn the_same_rows_get_the_same_answers_over_sockets() {
     let (table, mut run) = (Table::load(), Run::new());
     for row in table.sections().into_iter().flatten().filter(|row| row.sockets) {
         run.row(&table, row, Link::Sockets).await;
+    }
+    assert!(run.rows >= 10, "{} rows are no sample", run.rows);
+    run.finish();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_rows_get_the_same_answers_over_tls() {
+    let (table, mut run) = (Table::load(), Run::new());
+    // A scenario over sockets is about sockets.
+    for row in table.sections().into_iter().flatten().filter(|row| row.sockets && row.scenario.is_none()) {
+        run.row(&table, row, Link::Tls).await;
     }
     assert!(run.rows >= 10, "{} rows are no sample", run.rows);
     run.finish();
@@ -171,7 +184,7 @@ impl Run {
                     .flat_map(|case| cuts(case, way).map(move |cut| Take { row, case, state, way, cut }))
                     .collect();
                 // In real time the canaries would be too fast after some cases: each has a server of its own.
-                let at_once = if link == Link::Memory && !row.makes_rooms() { takes.len() } else { 1 };
+                let at_once = if link.is_in_memory() && !row.makes_rooms() { takes.len() } else { 1 };
                 for takes in takes.chunks(at_once) {
                     self.takes(takes, link).await;
                 }

@@ -39,7 +39,8 @@ pub fn in_folder(data: &Path) -> (PathBuf, PathBuf) {
     (folder.join(CERTIFICATE), folder.join(KEY))
 }
 
-/// How hands are shaken, if there is a certificate. What is wanted and cannot be, is told.
+/// How hands are shaken, if there is a certificate. What is wanted and cannot be, is told; whoever allows plain text has
+/// said that they can do without.
 pub fn acceptor(config: &Config) -> Result<Option<Arc<TlsAcceptor>>, Failure> {
     let tls = &config.tls;
     let wrong = |error: String| Failure::Config(error);
@@ -51,7 +52,8 @@ pub fn acceptor(config: &Config) -> Result<Option<Arc<TlsAcceptor>>, Failure> {
     }
     let files = files(config).filter(|files| tls.certificate.is_some() || files.certificate.exists());
     let Some(files) = files.filter(|_| !tls.listen.is_empty()) else {
-        if tls.listen.is_empty() || (tls.listen == TlsConfig::default().listen && !config.listen.is_empty()) {
+        let is_chosen = tls.listen != TlsConfig::default().listen && !config.allow_plaintext;
+        if tls.listen.is_empty() || !(is_chosen || config.listen.is_empty()) {
             return Ok(None);
         }
         return Err(wrong(format!("`tls.listen` needs a certificate: {TO_HAVE_ONE}")));
@@ -130,6 +132,8 @@ mod tests {
         config = Config { listen: Config::default().listen, ..config };
         config.tls.listen = vec!["0.0.0.0:1".parse().expect("an address")];
         assert_eq!(acceptor(&config).err().map(|failure| failure.code()), Some(3));
+        config.allow_plaintext = true;
+        assert!(acceptor(&config).is_ok_and(|acceptor| acceptor.is_none()));
         config.tls.key = Some("key.pem".into());
         let refused = acceptor(&config).err().expect("half a pair");
         assert!(refused.to_string().contains("tls.certificate"), "{refused}");

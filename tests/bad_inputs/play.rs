@@ -76,7 +76,7 @@ pub async fn play(stage: &mut Stage, take: Take<'_>, rng: &mut StdRng) -> Result
                     told.take(peer.next().await)?;
                 }
                 // Without the peer's help; in real time that would take half a second each.
-                if stage.link == Link::Memory {
+                if stage.link.is_in_memory() {
                     stage.all_gone(Duration::from_secs(1)).await?;
                 }
                 check_when_it_ended(row, began, sent, told.end, stage.link)?;
@@ -93,7 +93,7 @@ pub async fn play(stage: &mut Stage, take: Take<'_>, rng: &mut StdRng) -> Result
     }
     drop(peer);
     stage.all_gone(Duration::from_secs(5)).await?;
-    if stage.link == Link::Memory {
+    if stage.link.is_in_memory() {
         // So that the canaries are never the ones who are too fast.
         sleep(SETTLE).await;
     }
@@ -151,7 +151,7 @@ async fn check_it_goes_on(
             return Err(format!("closed after {:?} with {:?}", told.codes, told.goodbye));
         }
     }
-    if link == Link::Memory {
+    if link.is_in_memory() {
         sleep(RECOVER).await;
     }
     peer.send(&packets::ping(PROBE)).await;
@@ -165,7 +165,7 @@ async fn check_it_goes_on(
     if told.codes.pop() != Some(0) {
         return Err("something is answered after what came after it".into());
     }
-    if link == Link::Memory {
+    if link.is_in_memory() {
         sleep(SETTLE).await;
     }
     match peer.come() {
@@ -188,7 +188,7 @@ fn check_when_it_ended(
     let early = took + Duration::from_secs(1) < at;
     let late = took > at + Duration::from_secs(1);
     match link {
-        Link::Memory if early || late => Err(format!("ended after {took:?}, not {at:?}")),
+        Link::Memory | Link::Tls if early || late => Err(format!("ended after {took:?}, not {at:?}")),
         // How late is the machine's affair.
         Link::Sockets if took < at => Err(format!("ended after {took:?}, not {at:?}")),
         _ => Ok(()),

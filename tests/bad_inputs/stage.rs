@@ -10,7 +10,12 @@ use std::{
 };
 
 use chat_proto::{ErrorCode, ServerPacket};
-use iocp_chat::{config::Config, net, server::Server, stop::StopReason};
+use iocp_chat::{
+    config::Config,
+    net,
+    server::{Listeners, Server},
+    stop::StopReason,
+};
 use tokio::{
     net::TcpStream,
     task::yield_now,
@@ -22,6 +27,7 @@ use super::{
     packets,
     peer::{Event, Patience, Peer, Stream},
     table::{Made, Moderation, Row},
+    tls,
 };
 
 /// What a test's pipe holds each way, in bytes.
@@ -44,8 +50,17 @@ thread_local! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Link {
     Memory,
+    /// TLS, in memory.
+    Tls,
     /// Loopback, in real time.
     Sockets,
+}
+
+impl Link {
+    /// Whether time waits for everyone.
+    pub fn is_in_memory(self) -> bool {
+        self != Self::Sockets
+    }
 }
 
 /// The server, its two canaries, and the counters before anything happened.
@@ -73,9 +88,10 @@ impl Stage {
     pub async fn set(link: Link, row: &Row) -> Result<Self, String> {
         let config = Config::load(None, [].into_iter(), &row.config).map_err(|error| error.to_string())?;
         let listeners = match link {
-            Link::Memory => Vec::new(),
+            Link::Memory => Listeners::default(),
+            Link::Tls => Listeners { acceptor: Some(tls::acceptor()), ..Listeners::default() },
             Link::Sockets => {
-                vec![net::bind((Ipv4Addr::LOCALHOST, 0).into()).map_err(|error| error.to_string())?]
+                vec![net::bind((Ipv4Addr::LOCALHOST, 0).into()).map_err(|error| error.to_string())?].into()
             }
         };
         let server = Server::start(&config, listeners, None).map_err(|error| error.to_string())?;
@@ -188,7 +204,7 @@ impl Stage {
         let gone = async {
             while self.counts() != self.baseline {
                 match self.link {
-                    Link::Memory => sleep(Duration::from_millis(10)).await,
+                    Link::Memory | Link::Tls => sleep(Duration::from_millis(10)).await,
                     Link::Sockets => yield_now().await,
                 }
             }
@@ -228,7 +244,7 @@ impl Stage {
         let gone = async {
             while server.connections() + server.sessions() + server.admission().connections() > 0 {
                 match link {
-                    Link::Memory => sleep(Duration::from_millis(10)).await,
+                    Link::Memory | Link::Tls => sleep(Duration::from_millis(10)).await,
                     Link::Sockets => yield_now().await,
                 }
             }
@@ -267,8 +283,10 @@ async fn listen(peer: &mut Peer, awaited: &str, heard: &mut Heard) -> Result<(),
 
 /// A connection to the server; `reset` has it reset when it is dropped.
 pub async fn connect(server: &Server, link: Link, pipe_bytes: usize, reset: bool) -> Box<dyn Stream> {
-    if link == Link::Memory {
-        return Box::new(server.connect_in_memory(pipe_bytes));
+    match link {
+        Link::Memory => return Box::new(server.connect_in_memory(pipe_bytes)),
+        Link::Tls => return Box::new(tls::connect(server.connect_in_memory_tls(pipe_bytes)).await),
+        Link::Sockets => {}
     }
     let socket = TcpStream::connect(server.addresses()[0]).await.expect("the server listens");
     socket.set_nodelay(true).expect("an open socket");
@@ -281,7 +299,7 @@ pub async fn connect(server: &Server, link: Link, pipe_bytes: usize, reset: bool
 /// How long what must come may take: nothing in memory, where time waits for everyone.
 pub fn patience(link: Link) -> Patience {
     Patience(match link {
-        Link::Memory => Duration::from_secs(200),
+        Link::Memory | Link::Tls => Duration::from_secs(200),
         Link::Sockets => Duration::from_secs(10),
     })
 }

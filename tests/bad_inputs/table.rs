@@ -22,6 +22,8 @@ pub struct Table {
     pub rooms: Vec<Row>,
     pub floods: Vec<Row>,
     pub resume: Vec<Row>,
+    /// What needs a certificate: rows that name their tests.
+    pub tls: Vec<Row>,
 }
 
 /// One row: what is sent, in which state, and what comes of it.
@@ -304,7 +306,7 @@ impl Table {
         toml::from_str(include_str!("../bad_inputs.toml")).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    pub fn sections(&self) -> [&[Row]; 9] {
+    pub fn sections(&self) -> [&[Row]; 10] {
         [
             &self.framing,
             &self.bodies_and_types,
@@ -315,6 +317,7 @@ impl Table {
             &self.rooms,
             &self.floods,
             &self.resume,
+            &self.tls,
         ]
     }
 

@@ -1,11 +1,11 @@
 //! Connections over TLS: the same protocol inside, to the end.
 
-use std::time::Duration;
+use std::{io::IoSlice, sync::Arc, time::Duration};
 
 use chat_proto::{ErrorCode, LeaveReason, ServerPacket};
 use iocp_chat::{client::Event, stop::StopReason};
 use tokio::{
-    io::{AsyncWriteExt, DuplexStream},
+    io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     time::timeout,
 };
 use tokio_rustls::client::TlsStream;
@@ -38,7 +38,7 @@ async fn everything_arrives_over_pipes_of_any_size_and_is_sent_when_there_is_no_
     for (number, pipe_bytes) in [7, 100, 5_000, 1 << 20].into_iter().enumerate() {
         let pipe = stage.server.connect_in_memory_tls(pipe_bytes);
         let config = crate::stage::client(&stage.certificate, rustls::ALL_VERSIONS);
-        let connector = tokio_rustls::TlsConnector::from(std::sync::Arc::new(config));
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
         let stream = connector.connect(crate::stage::localhost(), pipe).await.expect("hands are shaken");
         let client = iocp_chat::client::Client::over(stream).await.expect("greeted");
         let name = format!("listener{number}");
@@ -65,6 +65,39 @@ async fn raw(stage: &Stage, name: &str) -> Raw<TlsStream<DuplexStream>> {
     let mut raw = Raw::new(stage.connect().await);
     raw.log_in(name).await;
     raw
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_slices_become_a_few_full_records() {
+    let stage = Stage::set(&quiet());
+    let certificates = Arc::clone(stage.server.acceptor().expect("TLS").certificates());
+    let (near, mut far) = tokio::io::duplex(1 << 20);
+    let mut stream = iocp_chat::net::TlsStream::new(near, certificates.server_config()).expect("a session");
+    let config = Arc::new(crate::stage::client(&stage.certificate, rustls::ALL_VERSIONS));
+    let connector = tokio_rustls::TlsConnector::from(config);
+    let (shaken, connected) =
+        tokio::join!(stream.shake_hands(), connector.connect(crate::stage::localhost(), &mut far));
+    shaken.expect("hands are shaken");
+    drop(connected.expect("hands are shaken"));
+    stream.flush().await.expect("a pipe");
+    let text = [b'x'; 1_000];
+    let slices = [IoSlice::new(&text); 64];
+    assert_eq!(stream.write_vectored(&slices).await.expect("a pipe"), 64_000);
+    stream.flush().await.expect("a pipe");
+    drop(stream);
+    let mut sent = Vec::new();
+    far.read_to_end(&mut sent).await.expect("a pipe");
+    let mut records = Vec::new();
+    let mut rest = &sent[..];
+    while let [_, _, _, high, low, after @ ..] = rest {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        records.push(length);
+        rest = &after[length..];
+    }
+    // The last is what is left; a ticket may precede them.
+    let full = records.iter().filter(|length| **length > 16 * 1024).count();
+    assert_eq!(full, 3, "{records:?}");
+    assert!(records.len() <= 5, "{records:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -63,6 +63,10 @@ impl Pair {
         for (path, new) in [certificate, key].into_iter().zip(written) {
             fs::rename(new?, path).map_err(|error| failure(path, error))?;
         }
+        #[cfg(unix)]
+        for path in [folder, certificate, key] {
+            give(path, folder.parent().unwrap_or(folder)).map_err(|error| failure(path, error))?;
+        }
         Ok(())
     }
 }
@@ -74,6 +78,17 @@ fn make_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(folder)
+}
+
+/// Gives what root has made to whoever has the data folder: a service with an account of its own is to read it.
+#[cfg(unix)]
+fn give(path: &Path, data: &Path) -> io::Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    let (has, should) = (fs::metadata(path)?, fs::metadata(data)?);
+    if (has.uid(), has.gid()) == (should.uid(), should.gid()) || !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    chown(path, Some(should.uid()), Some(should.gid()))
 }
 
 /// Writes a file beside `path`, of which nobody else could have read anything.

@@ -215,10 +215,7 @@ impl<S: Transport> Guest<S> {
 fn is_another_protocol(first: &[u8]) -> bool {
     match first {
         [0x16, 3, ..] => true,
-        [first @ .., _] if first.len() >= 3 => {
-            first[..3].iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' '..=b'~'))
-        }
-        _ => false,
+        _ => first.len() >= 4 && first[..4].iter().all(|byte| matches!(byte, b'\r' | b'\n' | b' '..=b'~')),
     }
 }
 

@@ -1,18 +1,25 @@
 //! Connections over TLS: the same protocol inside, to the end.
 
-use std::{io::IoSlice, sync::Arc, time::Duration};
+use std::{io::IoSlice, net::Ipv4Addr, sync::Arc, time::Duration};
 
-use chat_proto::{ErrorCode, LeaveReason, ServerPacket};
-use iocp_chat::{client::Event, stop::StopReason};
+use chat_proto::{Credential, ErrorCode, LeaveReason, ServerPacket};
+use iocp_chat::{
+    client::{Client, Event},
+    net::{Certificates, TlsAcceptor, TlsStream, bind},
+    server::{Listeners, Server},
+    stop::StopReason,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
+    net::TcpStream,
     time::timeout,
 };
-use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsConnector, client};
 
 use crate::{
     common::{Raw, broadcast, heard, hello, next, quiet, unthrottled},
-    stage::Stage,
+    folder::Folder,
+    stage::{self, Stage, files, localhost, now_ms, params, put_pair},
 };
 
 #[tokio::test(start_paused = true)]
@@ -37,12 +44,12 @@ async fn everything_arrives_over_pipes_of_any_size_and_is_sent_when_there_is_no_
     let mut listeners = Vec::new();
     for (number, pipe_bytes) in [7, 100, 5_000, 1 << 20].into_iter().enumerate() {
         let pipe = stage.server.connect_in_memory_tls(pipe_bytes);
-        let config = crate::stage::client(&stage.certificate, rustls::ALL_VERSIONS);
-        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
-        let stream = connector.connect(crate::stage::localhost(), pipe).await.expect("hands are shaken");
-        let client = iocp_chat::client::Client::over(stream).await.expect("greeted");
+        let config = stage::client(&stage.certificate, rustls::ALL_VERSIONS);
+        let connector = TlsConnector::from(Arc::new(config));
+        let stream = connector.connect(localhost(), pipe).await.expect("hands are shaken");
+        let client = Client::over(stream).await.expect("greeted");
         let name = format!("listener{number}");
-        listeners.push(client.log_in(&name, chat_proto::Credential::None).await.expect("free"));
+        listeners.push(client.log_in(&name, Credential::None).await.expect("free"));
     }
     let text = "가".repeat(1_000);
     for _ in 0..40 {
@@ -61,10 +68,51 @@ async fn everything_arrives_over_pipes_of_any_size_and_is_sent_when_there_is_no_
     }
 }
 
-async fn raw(stage: &Stage, name: &str) -> Raw<TlsStream<DuplexStream>> {
+async fn raw(stage: &Stage, name: &str) -> Raw<client::TlsStream<DuplexStream>> {
     let mut raw = Raw::new(stage.connect().await);
     raw.log_in(name).await;
     raw
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_sockets_everybody_hears_everything_in_order() {
+    const PEOPLE: u32 = 20;
+    const LINES: u64 = 400;
+    let folder = Folder::new("tls sockets");
+    let certificate = put_pair(&folder, &params(-1, 100));
+    let certificates = Certificates::load(files(&folder, None), false, now_ms).expect("a pair");
+    let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
+    let acceptor = Arc::new(TlsAcceptor::new(Arc::new(certificates), Duration::from_secs(5)));
+    let listeners = Listeners { tls: vec![listener], acceptor: Some(acceptor), ..Listeners::default() };
+    let server = Server::start(&quiet(), listeners, None).expect("a server");
+    let connector = TlsConnector::from(Arc::new(stage::client(&certificate, rustls::ALL_VERSIONS)));
+    let mut people = Vec::new();
+    for number in 0..PEOPLE {
+        let socket = TcpStream::connect(server.tls_addresses()[0]).await.expect("it listens");
+        let stream = connector.connect(localhost(), socket).await.expect("hands are shaken");
+        let client = Client::over(stream).await.expect("greeted");
+        people.push(client.log_in(&format!("guest{number}"), Credential::None).await.expect("free"));
+    }
+    let (speaker, _events) = people.pop().expect("twenty came");
+    let hearing: Vec<_> = people
+        .into_iter()
+        .map(|(session, mut events)| {
+            tokio::spawn(async move {
+                for line in 0..LINES {
+                    assert!(heard(&mut events).await.starts_with(&format!("{line} ")));
+                }
+                (session, events)
+            })
+        })
+        .collect();
+    for line in 0..LINES {
+        speaker.broadcast(&format!("{line} {}", "가".repeat(900))).await.expect("said");
+    }
+    let mut still_here = Vec::new();
+    for listener in hearing {
+        still_here.push(listener.await.expect("heard all"));
+    }
+    assert_eq!(server.stop(StopReason::Terminate).await.cut, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,11 +120,10 @@ async fn many_slices_become_a_few_full_records() {
     let stage = Stage::set(&quiet());
     let certificates = Arc::clone(stage.server.acceptor().expect("TLS").certificates());
     let (near, mut far) = tokio::io::duplex(1 << 20);
-    let mut stream = iocp_chat::net::TlsStream::new(near, certificates.server_config()).expect("a session");
-    let config = Arc::new(crate::stage::client(&stage.certificate, rustls::ALL_VERSIONS));
-    let connector = tokio_rustls::TlsConnector::from(config);
-    let (shaken, connected) =
-        tokio::join!(stream.shake_hands(), connector.connect(crate::stage::localhost(), &mut far));
+    let mut stream = TlsStream::new(near, certificates.server_config()).expect("a session");
+    let config = Arc::new(stage::client(&stage.certificate, rustls::ALL_VERSIONS));
+    let connector = TlsConnector::from(config);
+    let (shaken, connected) = tokio::join!(stream.shake_hands(), connector.connect(localhost(), &mut far));
     shaken.expect("hands are shaken");
     drop(connected.expect("hands are shaken"));
     stream.flush().await.expect("a pipe");
@@ -113,7 +160,7 @@ async fn whoever_says_that_they_send_no_more_is_still_answered() {
 }
 
 /// How the others hear that somebody has left.
-async fn left(stage: &Stage, how: impl AsyncFnOnce(Raw<TlsStream<DuplexStream>>)) -> u16 {
+async fn left(stage: &Stage, how: impl AsyncFnOnce(Raw<client::TlsStream<DuplexStream>>)) -> u16 {
     let (_witness, mut events) = crate::common::guest(&stage.server, "witness").await;
     let kim = raw(stage, "kim").await;
     assert!(matches!(next(&mut events).await, Event::Joined(_)));

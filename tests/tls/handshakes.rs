@@ -343,6 +343,7 @@ async fn whoever_comes_to_a_server_that_is_full_or_stops_costs_no_handshake() {
     let _second = stage.server.connect_in_memory_tls(PIPE_BYTES);
     let third = stage.server.connect_in_memory_tls(PIPE_BYTES);
     assert_eq!(first.read(&mut [0; 9]).await.expect("a pipe"), 0, "it is closed");
+    assert_eq!(stage.server.metrics().rejects(ErrorCode::ServerFull), 1);
     let began = Instant::now();
     assert_eq!(stage.server.stop(StopReason::Terminate).await.cut, 0);
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
+use chat_proto::ErrorCode;
 use tokio::{
     io::AsyncWriteExt,
     time::{Instant, timeout, timeout_at},
@@ -117,7 +118,10 @@ async fn greet<S: Transport>(
             Ok(Err(error)) => Refused::Failed(error),
             Err(_) => Refused::Late,
         },
-        () = evicted.cancelled() => Refused::Unwanted,
+        () = evicted.cancelled() => {
+            shared.metrics.reject(ErrorCode::ServerFull);
+            Refused::Unwanted
+        }
         () = shared.stop.cancelled() => Refused::Unwanted,
     };
     Err((outcome, Some(stream.into_refused().await)))

@@ -5,7 +5,7 @@ use std::{io, mem, sync::Arc};
 use bytes::{Buf, BytesMut};
 use rustls::{
     ServerConfig,
-    server::UnbufferedServerConnection,
+    server::{ServerConnectionData, UnbufferedServerConnection},
     unbuffered::{ConnectionState, EncodeError, EncodeTlsData, EncryptError, UnbufferedStatus, WriteTraffic},
 };
 use thiserror::Error;
@@ -36,6 +36,12 @@ pub enum TlsError {
     /// The socket failed.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+impl From<EncryptError> for TlsError {
+    fn from(error: EncryptError) -> Self {
+        Self::Io(io::Error::other(error.to_string()))
+    }
 }
 
 impl From<TlsError> for io::Error {
@@ -203,15 +209,12 @@ impl Session {
     /// Encrypts `plain` into the front of `sealed`, which grows if it must; how many bytes it has become. What is in
     /// [`outgoing`](Self::outgoing) goes before it.
     pub fn seal(&mut self, plain: &[u8], sealed: &mut Vec<u8>) -> Result<usize, TlsError> {
-        self.with_traffic(|traffic| {
-            match traffic.encrypt(plain, sealed) {
-                Err(EncryptError::InsufficientSize(short)) => {
-                    sealed.resize(short.required_size, 0);
-                    traffic.encrypt(plain, sealed)
-                }
-                done => done,
+        self.with_traffic(|traffic| match traffic.encrypt(plain, sealed) {
+            Err(EncryptError::InsufficientSize(short)) => {
+                sealed.resize(short.required_size, 0);
+                traffic.encrypt(plain, sealed)
             }
-            .map_err(|error| TlsError::Io(io::Error::other(error.to_string())))
+            done => done,
         })
     }
 
@@ -220,25 +223,21 @@ impl Session {
         if mem::replace(&mut self.closed, true) {
             return Ok(());
         }
-        let mut alert = vec![0; RECORD_HEADER_BYTES + 256];
-        let written = self.with_traffic(|traffic| {
-            traffic
-                .queue_close_notify(&mut alert)
-                .map_err(|error| TlsError::Io(io::Error::other(error.to_string())))
-        })?;
+        let mut alert = [0; 256];
+        let written = self.with_traffic(|traffic| traffic.queue_close_notify(&mut alert))?;
         self.outgoing.extend_from_slice(&alert[..written]);
         Ok(())
     }
 
     /// Does what may be done once the handshake is over.
-    fn with_traffic<T>(
+    fn with_traffic(
         &mut self,
-        mut work: impl FnMut(&mut WriteTraffic<'_, rustls::server::ServerConnectionData>) -> Result<T, TlsError>,
-    ) -> Result<T, TlsError> {
+        mut work: impl FnMut(&mut WriteTraffic<'_, ServerConnectionData>) -> Result<usize, EncryptError>,
+    ) -> Result<usize, TlsError> {
         loop {
             // There is no whole record in it, so nothing of it is taken.
             match self.tls.process_tls_records(&mut self.incoming).state? {
-                ConnectionState::WriteTraffic(mut traffic) => return work(&mut traffic),
+                ConnectionState::WriteTraffic(mut traffic) => return Ok(work(&mut traffic)?),
                 ConnectionState::EncodeTlsData(message) => encode(message, &mut self.outgoing),
                 ConnectionState::TransmitTlsData(transmit) => transmit.done(),
                 ConnectionState::PeerClosed => self.peer_closed = true,

@@ -127,7 +127,7 @@ impl<S: Transport> TlsStream<S> {
     }
 
     /// Encrypts, and sends as much as the socket takes; the rest is kept.
-    fn poll_seal(&mut self, cx: &mut Context<'_>, plain: &[u8], sealed: &mut Vec<u8>) -> io::Result<()> {
+    fn seal_and_send(&mut self, cx: &mut Context<'_>, plain: &[u8], sealed: &mut Vec<u8>) -> io::Result<()> {
         if sealed.is_empty() {
             sealed.resize(SEALED_BYTES, 0);
         }
@@ -196,7 +196,7 @@ impl<S: Transport> AsyncWrite for TlsStream<S> {
         let mut lent = LENT.take();
         let Lent { gathered, sealed, .. } = &mut lent;
         let plain = gather(slices, gathered);
-        let written = self.poll_seal(cx, plain, sealed).map(|()| plain.len());
+        let written = self.seal_and_send(cx, plain, sealed).map(|()| plain.len());
         LENT.set(lent);
         Poll::Ready(written)
     }

@@ -5,12 +5,17 @@ use std::{io, sync::Arc};
 use chat_proto::{Code, ErrorCode, FrameError, Goodbye, Malformed, Refusal};
 use thiserror::Error;
 
+use super::tls::TlsFault;
+
 /// Why a call failed. Cheap to clone: the end of a connection is told to everyone who waits on it.
 #[derive(Clone, Debug, Error)]
 pub enum Error {
     /// The connection could not be made, or broke.
     #[error("connection failed: {0}")]
     Io(Arc<io::Error>),
+    /// There is no TLS with the server, or none with the server that is meant.
+    #[error(transparent)]
+    Tls(#[from] TlsFault),
     /// The server closed the connection without a word. An unanswered request may or may not have been executed.
     #[error("the server closed the connection without a word")]
     Disconnected,
@@ -38,6 +43,9 @@ pub enum ProtocolError {
     /// A packet's size is impossible: everything after it is lost.
     #[error("a packet's size is impossible")]
     Size,
+    /// It speaks TLS, and was not spoken to in TLS.
+    #[error("the server speaks TLS there")]
+    SpeaksTls,
     /// A packet of a known type does not decode.
     #[error("packet type {kind}: {fault}")]
     Malformed {
@@ -97,7 +105,10 @@ impl Error {
 
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
-        Self::Io(Arc::new(error))
+        match TlsFault::within(&error) {
+            Some(fault) => Self::Tls(fault),
+            None => Self::Io(Arc::new(error)),
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Error, Events, ProtocolError, Session, packets::Packets, session};
+use super::{Error, Events, ProtocolError, Session, packets::Packets, session, tls::Tls};
 
 /// How long a client waits for what.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +75,17 @@ impl Client {
             let (reader, writer) = stream.into_split();
             greet(Box::new(reader), Box::new(writer), timeouts, features).await
         };
+        within(timeouts.connect, "the connection", connecting).await
+    }
+
+    /// Connects over TLS and greets.
+    pub async fn connect_tls(tls: &Tls) -> Result<Self, Error> {
+        Self::connect_tls_asking(tls, Timeouts::default(), 0).await
+    }
+
+    /// As [`connect_tls`](Self::connect_tls), asking for optional [features](chat_proto::feature), with other timeouts.
+    pub async fn connect_tls_asking(tls: &Tls, timeouts: Timeouts, features: u64) -> Result<Self, Error> {
+        let connecting = async { Self::over_asking(tls.connect().await?, timeouts, features).await };
         within(timeouts.connect, "the connection", connecting).await
     }
 

@@ -74,6 +74,7 @@ mod saved;
 mod session;
 #[cfg(test)]
 mod testing;
+pub mod tls;
 
 pub use continuation::{Recipient, Restarted, Resumed, Unanswered};
 pub use error::{Error, ProtocolError};

@@ -1,6 +1,6 @@
 //! The reading half of a connection: bytes in, server packets out.
 
-use std::time::Duration;
+use std::{mem::replace, time::Duration};
 
 use bytes::BytesMut;
 use chat_proto::{Malformed, PacketCodec, ServerPacket, limits::SERVER_PACKET_BYTES_MAX};
@@ -12,12 +12,17 @@ use tokio_util::codec::Decoder;
 
 use super::{Error, ProtocolError};
 
+/// How a TLS server tells that it was not spoken to in TLS: an alert (RFC 8446, sections 5.1 and 6). No packet of ours
+/// begins like that.
+const TLS_ALERT: [u8; 5] = [21, 3, 3, 0, 2];
 /// Bytes the buffer has room for before each read.
 const READ_BYTES: usize = 8 * 1024;
 
 pub(super) struct Packets {
     io: Box<dyn AsyncRead + Send + Unpin>,
     codec: PacketCodec,
+    /// Something has come.
+    is_begun: bool,
     buffer: BytesMut,
     silence: Option<Duration>,
     /// How often in a row the server has been silent for so long.
@@ -27,7 +32,7 @@ pub(super) struct Packets {
 impl Packets {
     pub(super) fn new(io: Box<dyn AsyncRead + Send + Unpin>) -> Self {
         let codec = PacketCodec::new(SERVER_PACKET_BYTES_MAX);
-        Self { io, codec, buffer: BytesMut::new(), silence: None, silences: 0 }
+        Self { io, codec, is_begun: false, buffer: BytesMut::new(), silence: None, silences: 0 }
     }
 
     /// From now on it is an error that the server sends nothing for this long. It may be read on from then.
@@ -69,6 +74,13 @@ impl Packets {
             None => read.await,
         }?;
         self.silences = 0;
-        if bytes == 0 { Err(Error::Disconnected) } else { Ok(()) }
+        if bytes == 0 {
+            return Err(Error::Disconnected);
+        }
+        let is_first = !replace(&mut self.is_begun, true);
+        if is_first && self.buffer.starts_with(&TLS_ALERT) {
+            return Err(ProtocolError::SpeaksTls.into());
+        }
+        Ok(())
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chat_proto::{Code, ErrorCode};
 
-use super::{Error, backoff::Backoff};
+use super::{Error, backoff::Backoff, tls::TlsFault};
 
 /// How often in a row a name may be found taken by a client that has logged in under it and not heard the answer: the one
 /// who has it is this client, and the server lets go of it. With the waits between, this is some minutes.
@@ -76,8 +76,13 @@ impl Recovery {
 /// How long the server wants to be left alone at least; `None` where coming back would end in the same way.
 fn comes_back(why: &Error) -> Option<Duration> {
     let (code, retry_ms) = match why {
-        Error::Io(_) | Error::Disconnected | Error::Timeout(_) => return Some(Duration::ZERO),
-        Error::Protocol(_) | Error::Uncertain => return None,
+        // Whoever is not the server that is meant will not become it.
+        Error::Tls(TlsFault::Untrusted(_) | TlsFault::NotTls) | Error::Protocol(_) | Error::Uncertain => {
+            return None;
+        }
+        Error::Io(_) | Error::Tls(_) | Error::Disconnected | Error::Timeout(_) => {
+            return Some(Duration::ZERO);
+        }
         // A packet that came too soon is not a session that was thrown out for its speed.
         Error::Refused(refusal) if refusal.code == ErrorCode::RateLimited.into() => {
             return Some(Duration::from_millis(refusal.retry_ms.into()));

@@ -28,14 +28,24 @@ pub const LIMITS: Limits = Limits {
 
 pub const HEAD: LineHead = LineHead { conversation: 1, epoch: 5, seq: 3, time_ms: 1_700_000_000_000 };
 
+/// What a server's end can be made of.
+pub trait Stream: Read + Write + Send {}
+impl<T: Read + Write + Send> Stream for T {}
+
 /// The server's end of one connection.
 pub struct Peer {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     codec: PacketCodec,
     buffer: BytesMut,
 }
 
 impl Peer {
+    /// Over any stream.
+    pub fn over(stream: impl Stream + 'static) -> Self {
+        let codec = PacketCodec::new(LIMITS.client_packet_bytes);
+        Self { stream: Box::new(stream), codec, buffer: BytesMut::new() }
+    }
+
     /// The next packet but Pongs; `None` at the end of the stream.
     pub fn recv(&mut self) -> Option<ClientPacket> {
         loop {
@@ -60,7 +70,7 @@ impl Peer {
     }
 
     pub fn send_bytes(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).expect("the client is there");
+        self.stream.write_all(bytes).and_then(|()| self.stream.flush()).expect("the client is there");
     }
 
     /// As a server that takes guests only.
@@ -211,25 +221,48 @@ pub fn serve_each(scripts: Vec<Script>) -> (SocketAddr, JoinHandle<()>) {
 
 pub type Script = Box<dyn FnOnce(&mut Peer) + Send>;
 
-fn listen(serve: impl FnOnce(&TcpListener) + Send + 'static) -> (SocketAddr, JoinHandle<()>) {
+/// Serves in a thread of its own.
+pub fn listen(serve: impl FnOnce(&TcpListener) + Send + 'static) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("bound");
     (address, thread::spawn(move || serve(&listener)))
 }
 
 fn accept(listener: &TcpListener) -> Peer {
+    Peer::over(accept_bytes(listener))
+}
+
+/// The next connection as it is.
+pub fn accept_bytes(listener: &TcpListener) -> TcpStream {
     let (stream, _) = listener.accept().expect("a client");
     stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
-    let codec = PacketCodec::new(LIMITS.client_packet_bytes);
-    Peer { stream, codec, buffer: BytesMut::new() }
+    stream
 }
+
+/// What the environment of whoever runs the tests must not decide.
+const VARIABLES: [&str; 10] = [
+    "LANG",
+    "LC_ALL",
+    "LC_MESSAGES",
+    "NO_COLOR",
+    "CHAT_USER",
+    "CHAT_PASSWORD",
+    "CHAT_INVITE",
+    "CHAT_CA",
+    "CHAT_PIN",
+    "CHAT_KNOWN_HOSTS",
+];
 
 /// A client named kim, with the words of `arguments`.
 pub fn client(address: SocketAddr, arguments: &str) -> Command {
+    client_at(&address.to_string(), arguments)
+}
+
+/// As [`client`], at a server that is named in another way.
+pub fn client_at(server: &str, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chat-client"));
-    command.arg(address.to_string()).args(["-u", "kim"]).args(arguments.split_whitespace());
-    for variable in ["LANG", "LC_ALL", "LC_MESSAGES", "NO_COLOR", "CHAT_USER", "CHAT_PASSWORD", "CHAT_INVITE"]
-    {
+    command.arg(server).args(["-u", "kim"]).args(arguments.split_whitespace());
+    for variable in VARIABLES {
         command.env_remove(variable);
     }
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -3,11 +3,15 @@
 mod accounts;
 #[cfg(unix)]
 mod asking;
+#[path = "../common/certificates.rs"]
+mod certificates;
 mod encoding;
 mod endings;
 mod fake;
 mod fake_resume;
 mod fake_rooms;
+#[path = "../common/folder.rs"]
+mod folder;
 mod listing;
 mod messages;
 mod moderating;
@@ -18,9 +22,14 @@ mod rooms;
 mod state;
 mod talking;
 #[cfg(unix)]
+mod terminal_asks;
+#[cfg(unix)]
 mod terminal_reconnects;
 #[cfg(unix)]
 mod terminal_rooms;
+mod tls;
+mod tls_known_hosts;
+mod tls_server;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]

@@ -18,6 +18,8 @@ impl Lang {
             NoEntry::Password(NoPassword::Interrupted) | NoEntry::Outside(_) => return None,
             NoEntry::Password(why) => self.no_password(why),
             NoEntry::State(fault) => self.state_fault(fault),
+            NoEntry::Trust(why) => self.no_trust(why),
+            NoEntry::KnownHosts(file, why) => self.known_hosts_unwritten(file, why),
             NoEntry::GuestsOnly => self
                 .pick(
                     "this server takes guests only, and no password",

@@ -3,15 +3,17 @@
 use std::{num::NonZeroU64, path::PathBuf, time::Duration};
 
 use chat_proto::{RoomName, Username};
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{ArgAction, CommandFactory, Parser, ValueEnum, error::ErrorKind};
 
 use super::{
+    address::{Address, Server},
     encoding::Encoding,
+    entrance::NoEntry,
     help::{ABOUT, AFTER_HELP, AFTER_LONG_HELP, LONG_ABOUT},
+    route::Route,
+    tls_args::{KnownHostsArgs, TlsArgs},
 };
-
-/// Port of a server when none is named.
-const PORT: u16 = 11_021;
+use crate::client::{Error, tls::Tls};
 
 /// What to connect to, as whom, and how to behave.
 #[derive(Debug, Parser)]
@@ -20,9 +22,12 @@ const PORT: u16 = 11_021;
 #[command(after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
 pub struct Args {
     /// The server
-    #[arg(help = "The server; an IPv6 address with a port is written as [::1]:11021")]
-    #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1:11021", value_parser = Address::parse)]
-    pub server: Address,
+    #[arg(
+        help = "The server, or chat://HOST[:PORT], or chats://HOST[:PORT] over TLS; the port is 11021, over TLS 11022; \
+                  an IPv6 address with a port is written as [::1]:11021"
+    )]
+    #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1", value_parser = Address::parse)]
+    address: Address,
 
     /// The name to be known by
     #[arg(short, long, value_name = "NAME", env = "CHAT_USER", value_parser = parse_name)]
@@ -75,6 +80,12 @@ pub struct Args {
     /// Keep the session in FILE, and go on with the one that is there
     #[arg(long, value_name = "FILE", conflicts_with_all = ["change_password", "register"])]
     pub state: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub tls: TlsArgs,
+
+    #[command(flatten)]
+    pub known_hosts: KnownHostsArgs,
 
     /// Write JSON Lines to standard output
     #[arg(long)]
@@ -137,6 +148,40 @@ pub enum Eof {
 }
 
 impl Args {
+    /// Those of the program; what cannot be meant ends it.
+    #[must_use]
+    pub fn of_program() -> Self {
+        let args = Self::parse();
+        if let Err(why) = args.check() {
+            Self::command().error(ErrorKind::ArgumentConflict, why).exit();
+        }
+        args
+    }
+
+    /// The server.
+    pub fn server(&self) -> Server {
+        self.tls.server(&self.address).expect("it was checked")
+    }
+
+    /// The way to the server.
+    pub fn route(&self) -> Result<Route, NoEntry> {
+        let server = self.server();
+        if !server.is_tls {
+            return Ok(Route::new(server, None));
+        }
+        let trust = self.tls.trust(self.known_hosts.file()).map_err(NoEntry::Trust)?;
+        let tls = Tls::new(&server.host, server.port, trust).map_err(Error::from)?;
+        Ok(Route::new(server, Some(tls)))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let server = self.tls.server(&self.address)?;
+        if !server.is_tls && !self.known_hosts.is_empty() {
+            return Err("--trust-new and --known-hosts are for TLS: write chats://HOST, or --tls".to_owned());
+        }
+        Ok(())
+    }
+
     /// How often in a row it is tried to come back; `None` where the session does not outlive its connection.
     #[must_use]
     pub fn attempts(&self, at_terminal: bool) -> Option<Attempts> {
@@ -154,51 +199,6 @@ impl Args {
     #[must_use]
     pub fn eof(&self) -> Eof {
         self.eof.unwrap_or(if self.count.is_some() { Eof::Wait } else { Eof::Quit })
-    }
-}
-
-/// Where a server is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
-    /// A name or an address, without brackets.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-}
-
-impl Address {
-    /// `HOST`, `HOST:PORT`, `[IPV6]:PORT`.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let (host, port) = match text.strip_prefix('[') {
-            Some(rest) => {
-                let (host, port) = rest.split_once(']').ok_or("']' is missing")?;
-                match port.strip_prefix(':') {
-                    None if !port.is_empty() => return Err("only ':PORT' may follow ']'".to_owned()),
-                    port => (host, port),
-                }
-            }
-            // More than one colon and no brackets: a bare IPv6 address.
-            None => match text.split_once(':') {
-                Some((host, port)) if !port.contains(':') => (host, Some(port)),
-                _ => (text, None),
-            },
-        };
-        if host.is_empty() {
-            return Err("the host is missing".to_owned());
-        }
-        let port = match port.map(str::parse::<u16>) {
-            None => PORT,
-            Some(Ok(port)) if port > 0 => port,
-            Some(_) => return Err("the port is a number from 1 to 65535".to_owned()),
-        };
-        Ok(Self { host: host.to_owned(), port })
-    }
-}
-
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { host, port } = self;
-        if host.contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
     }
 }
 
@@ -225,24 +225,6 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses_are_read_as_people_write_them() {
-        for (text, host, port) in [
-            ("example.org", "example.org", 11_021),
-            ("example.org:80", "example.org", 80),
-            ("127.0.0.1:1", "127.0.0.1", 1),
-            ("::1", "::1", 11_021),
-            ("[::1]", "::1", 11_021),
-            ("[fe80::1%eth0]:5", "fe80::1%eth0", 5),
-            ("서버.kr:5", "서버.kr", 5),
-        ] {
-            assert_eq!(Address::parse(text), Ok(Address { host: host.to_owned(), port }), "{text}");
-        }
-        for bad in ["", ":5", "[::1", "[::1]5", "host:", "host:0", "host:65536", "host:http", "[]:5"] {
-            assert!(Address::parse(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn the_end_of_input_leaves_unless_messages_are_waited_for() {
@@ -298,15 +280,23 @@ mod tests {
             "-u a --room-password-file f",
             "-u a --reconnect=often",
             "-u a --state f --register",
+            "-u a chat://host --tls",
+            "-u a host --ca f",
+            "-u a host --insecure",
+            "-u a chat://host --trust-new",
+            "-u a host --known-hosts f",
+            "-u a chats://host --pin abc",
+            "-u a chats://host --ca f --insecure",
+            "-u a chats://host --insecure --trust-new",
         ] {
             let line = format!("chat-client {bad}");
-            assert!(Args::try_parse_from(line.split(' ')).is_err(), "{bad}");
+            let read = Args::try_parse_from(line.split(' ')).map_err(|error| error.to_string());
+            assert!(read.and_then(|args| args.check()).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn the_help_is_consistent() {
-        use clap::CommandFactory;
         Args::command().debug_assert();
     }
 }

@@ -11,7 +11,10 @@ use std::{
 
 use clap::{Parser, ValueEnum, builder::PossibleValue};
 
-use super::{args::Address, exit::Exit};
+use super::{
+    address::{Address, Server},
+    exit::Exit,
+};
 use crate::client::bench::{Error, Plan, Progress, Report, Scenario, page, run, table};
 
 /// What calls it, as the first word.
@@ -191,7 +194,7 @@ pub fn main(args: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
 
 impl Args {
     fn plan(&self) -> Result<Plan, Error> {
-        let defaults = Plan::new(self.scenario, address(&self.server).map_err(Error::Network)?);
+        let defaults = Plan::new(self.scenario, address(&self.server.server(false)).map_err(Error::Network)?);
         let clients = self.clients.unwrap_or(defaults.clients);
         let talkers = match self.scenario {
             Scenario::Whisper => clients / 2,
@@ -225,7 +228,7 @@ impl Args {
     }
 }
 
-fn address(server: &Address) -> io::Result<SocketAddr> {
+fn address(server: &Server) -> io::Result<SocketAddr> {
     let mut addresses = (server.host.as_str(), server.port).to_socket_addrs()?;
     addresses.next().ok_or_else(|| io::ErrorKind::NotFound.into())
 }

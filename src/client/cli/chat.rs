@@ -29,6 +29,7 @@ use super::{
     password::Password,
     request::RoomOptions,
     rooms::{Rooms, Target},
+    route::Route,
     show::{Shown, Style},
     state::StateFile,
     talk::{End, PATIENCE, Talker, Tally},
@@ -51,6 +52,7 @@ const LEAVE_AT_ONCE: Duration = Duration::from_secs(1);
 /// All that a conversation on a terminal or in a pipe needs.
 pub struct Chat<'a> {
     pub args: &'a Args,
+    pub route: &'a Route,
     pub lang: Lang,
     pub output: &'a Output,
     pub outside: &'a Outside,
@@ -151,7 +153,14 @@ impl Chat<'_> {
 
     async fn tell_welcome(&self) {
         let (server, welcome) = (self.session.server(), self.session.welcome());
-        self.output.notice(self.lang.welcome(&welcome.name, &self.args.server.to_string())).await;
+        self.output.notice(self.lang.welcome(&welcome.name, &self.route.server.to_string())).await;
+        if let Some(agreement) = self.route.agreement() {
+            let (version, cipher, key) = (agreement.version(), agreement.cipher(), agreement.key);
+            self.output.detail(format!("{version}, {cipher}, {key}")).await;
+            if self.args.json {
+                self.output.message(json::tls(&agreement)).await;
+            }
+        }
         if self.args.json {
             self.output.message(json::welcome(welcome)).await;
         }

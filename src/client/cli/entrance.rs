@@ -7,17 +7,19 @@ use std::{
 };
 
 use chat_proto::{Credential, ErrorCode, feature, way_in};
-use tokio::{net::TcpStream, time::Instant};
+use tokio::time::Instant;
 
 use super::{
     args::{Args, Attempts},
     output::Output,
     outside::Outside,
     password::{NoPassword, Password},
+    route::{Route, Wire},
     state::{StateFault, StateFile},
+    tls_args::NoTrust,
     words::Lang,
 };
-use crate::client::{Client, Error, Events, Reconnect, Saved, Session, Timeouts};
+use crate::client::{Client, Error, Events, Reconnect, Saved, Session};
 
 /// An invitation's code, for whoever does not want it among the arguments.
 const INVITE_VARIABLE: &str = "CHAT_INVITE";
@@ -35,6 +37,10 @@ pub enum NoEntry {
     GuestsOnly,
     /// There is none, and the server takes no guests.
     NoGuests,
+    /// Nobody knows whom to trust.
+    Trust(NoTrust),
+    /// The server cannot be known from now on by the file with this name.
+    KnownHosts(String, io::Error),
     /// There is a session in the file of `--state` that is not to be gone on with.
     State(StateFault),
     /// The user or the time wants it.
@@ -122,6 +128,7 @@ impl Secrets {
 /// Who comes in where.
 pub struct Entrance<'a> {
     pub args: &'a Args,
+    pub route: &'a Route,
     pub lang: Lang,
     pub output: &'a Output,
     /// How often in a row to come back; `None`: the session ends with its connection.
@@ -136,13 +143,12 @@ impl Entrance<'_> {
         &self,
         saved: Saved,
         secrets: &Secrets,
-        outside: &Outside,
+        outside: &mut Outside,
     ) -> Result<Option<(Session, Events)>, NoEntry> {
         let Some(reconnect) = self.reconnect() else { return Ok(None) };
-        let going_on = async {
-            let client = self.connect().await?;
-            reconnect.resume_on(client, saved, self.connector(), secrets.current()?).await
-        };
+        let client = self.connect(outside).await?;
+        let going_on =
+            async { reconnect.resume_on(client, saved, self.connector(), secrets.current()?).await };
         match in_time(outside, going_on).await {
             Err(NoEntry::Error(Error::Refused(why)))
                 if why.code == ErrorCode::AuthFailed.into() && secrets.current.is_none() =>
@@ -160,7 +166,7 @@ impl Entrance<'_> {
         secrets: &mut Secrets,
         outside: &mut Outside,
     ) -> Result<(Session, Events), NoEntry> {
-        let mut client = in_time(outside, self.connect()).await?;
+        let mut client = self.connect(outside).await?;
         let ways_in = client.server().ways_in;
         if self.args.register && ways_in & (way_in::REGISTRATION | way_in::INVITATION) == 0 {
             return Err(Error::refused(ErrorCode::RegistrationClosed).into());
@@ -175,7 +181,7 @@ impl Entrance<'_> {
             let asked = Instant::now();
             secrets.ask(self.args, self.lang, ways_in).await?;
             outside.put_off(asked.elapsed());
-            client = in_time(outside, self.connect()).await?;
+            client = self.connect(outside).await?;
         }
         if secrets.current.is_none() && ways_in & way_in::GUEST == 0 {
             return Err(NoEntry::NoGuests);
@@ -197,11 +203,9 @@ impl Entrance<'_> {
         Ok(())
     }
 
-    async fn connect(&self) -> Result<Client, Error> {
-        let server = &self.args.server;
-        let features = if self.attempts.is_some() { feature::RESUME } else { 0 };
-        let address = (server.host.as_str(), server.port);
-        Client::connect_asking(address, Timeouts::default(), features).await
+    /// What is asked of the server.
+    pub fn features(&self) -> u64 {
+        if self.attempts.is_some() { feature::RESUME } else { 0 }
     }
 
     /// How the session outlives its connection, where it does.
@@ -220,17 +224,9 @@ impl Entrance<'_> {
         })
     }
 
-    fn connector(&self) -> impl Fn() -> Soon<io::Result<TcpStream>> + Send + Sync + 'static {
-        let server = self.args.server.clone();
-        move || {
-            let server = server.clone();
-            Box::pin(async move {
-                let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
-                // As for the first connection.
-                stream.set_nodelay(true)?;
-                Ok(stream)
-            })
-        }
+    fn connector(&self) -> impl Fn() -> Soon<io::Result<Wire>> + Send + Sync + 'static {
+        let route = self.route.clone();
+        move || Box::pin(route.clone().open())
     }
 
     async fn log_in(&self, mut client: Client, secrets: &Secrets) -> Result<(Session, Events), Error> {
@@ -248,7 +244,11 @@ impl Entrance<'_> {
     }
 }
 
-async fn in_time<T>(outside: &Outside, doing: impl Future<Output = Result<T, Error>>) -> Result<T, NoEntry> {
+/// Unless the user or the time wants to be gone before.
+pub async fn in_time<T>(
+    outside: &Outside,
+    doing: impl Future<Output = Result<T, Error>>,
+) -> Result<T, NoEntry> {
     tokio::select! {
         biased;
         exit = outside.ends() => Err(NoEntry::Outside(exit)),

@@ -3,9 +3,10 @@
 use std::process::ExitCode;
 
 use chat_proto::Code;
+use rustls::AlertDescription;
 
 use super::{entrance::NoEntry, password::NoPassword};
-use crate::client::Error;
+use crate::client::{Error, tls::TlsFault};
 
 /// The exit codes that `--help` documents; clap itself ends with [`Usage`](Self::Usage) for a wrong command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,8 @@ pub enum Exit {
     Timeout = 5,
     /// `--wait-ack`, and some line was not acknowledged.
     Unacknowledged = 6,
+    /// The server is not known to be the one that is meant.
+    Untrusted = 8,
     /// Ctrl-C.
     Interrupted = 130,
 }
@@ -44,9 +47,16 @@ impl Exit {
 impl From<&Error> for Exit {
     fn from(error: &Error) -> Self {
         match error {
-            Error::Io(_) | Error::Disconnected | Error::Timeout(_) | Error::Uncertain => Self::Network,
+            Error::Io(_)
+            | Error::Disconnected
+            | Error::Timeout(_)
+            | Error::Uncertain
+            | Error::Tls(TlsFault::HungUp | TlsFault::Alert(AlertDescription::InternalError)) => {
+                Self::Network
+            }
             Error::Closed(goodbye) => Self::after_goodbye(goodbye.code),
-            Error::Protocol(_) => Self::Protocol,
+            Error::Tls(TlsFault::Untrusted(_)) => Self::Untrusted,
+            Error::Tls(_) | Error::Protocol(_) => Self::Protocol,
             // Whatever the code: without a greeting or a login there is no session.
             Error::Refused(_) => Self::Refused,
         }
@@ -58,7 +68,9 @@ impl From<&NoEntry> for Exit {
         match why {
             NoEntry::Error(error) => error.into(),
             NoEntry::Password(NoPassword::Interrupted) => Self::Interrupted,
-            NoEntry::Password(_) | NoEntry::State(_) => Self::Usage,
+            NoEntry::Password(_) | NoEntry::State(_) | NoEntry::Trust(_) | NoEntry::KnownHosts(..) => {
+                Self::Usage
+            }
             NoEntry::GuestsOnly | NoEntry::NoGuests => Self::Refused,
             NoEntry::Outside(exit) => *exit,
         }

@@ -87,7 +87,25 @@ byte order mark and the line end are no part of it.
   chat-client -u kim --password-file kim.txt        come in without being asked
   chat-client -u kim --change-password              and then be gone
 
-Coming back: on a terminal, and elsewhere with --reconnect, a connection that is lost is followed by another, and the session goes on: what was missed follows, each line once and in order, and what was said and not acknowledged is said again, once. Where that cannot be, because the server has let go of the session, it is logged in to anew, in the room of -r too; lines that may or may not have been said are then told and not acknowledged. Between attempts it is waited for a random time of up to 1, 2, 4 and at most 30 seconds, or as long as the server asks for. Who is kicked, banned, refused, or replaced by another login does not come back. The first connection is tried once. On a terminal --reconnect=0 ends the program with its connection.
+TLS: chats://HOST, or --tls, speaks TLS 1.2 or 1.3 with the server. It is known to be the one that is meant by one of these:
+
+  an authority that the system trusts has signed its certificate, and its name is in it; or one in the file of --ca, \
+where the server's own certificate may stand too
+  its key is that of --pin: sha256// and Base64 (as with curl) or hexadecimal digits, the SHA-256 of its public key, \
+which 'chat-server cert show' tells; name, dates and authority are of no account then
+  its key is in the file of known hosts, one line for each HOST:PORT. A server that nobody vouches for is asked about \
+on a terminal when it is met first; elsewhere it is refused, unless --trust-new says to trust it then. One with another \
+key than the known one is refused always, with the file and the line to be removed if the server really has a new key
+
+The file of known hosts is ~/.config/iocp-chat/known_hosts (or in XDG_CONFIG_HOME), on Windows \
+%APPDATA%\\iocp-chat\\known_hosts. CHAT_CA, CHAT_PIN (several with commas) and CHAT_KNOWN_HOSTS in the environment stand for \
+--ca, --pin and --known-hosts. --insecure trusts anyone, and warns each time.
+
+  chat-client chats://chat.example -u kim           a server with a certificate of a public authority
+  chat-client chats://chat.example -u bot --pin sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=
+
+Coming back: on a terminal, and elsewhere with --reconnect, a connection that is lost is followed by another, and the session goes on: what was missed follows, each line once and in order, and what was said and not acknowledged is said again, once. Where that cannot be, because the server has let go of the session, it is logged in to anew, in the room of -r too; lines that may or may not have been said are then told and not acknowledged. Between attempts it is waited for a random time of up to 1, 2, 4 and at most 30 seconds, or as long as the server asks for. Who is kicked, banned, refused, or replaced by another login does not come back, nor does anyone to a server that is not \
+the one that is meant. The first connection is tried once. On a terminal --reconnect=0 ends the program with its connection.
 
   tail -f build.log | chat-client -u bot -r builds --reconnect
 
@@ -106,6 +124,7 @@ under any chcp too; arguments, CHAT_USER and the output of --json are Unicode as
 
 Output, --json: one JSON object per line. Later versions may add fields and types, never change these:
 
+  {\"type\":\"tls\",\"version\":\"TLS 1.3\",\"cipher\":\"TLS_AES_128_GCM_SHA256\",\"key\":\"sha256//...\"}   over TLS only
   {\"type\":\"welcome\",\"session\":\"7\",\"name\":\"kim\",\"role\":\"user\"}
   {\"type\":\"broadcast\",\"conversation\":\"1\",\"epoch\":\"7\",\"seq\":\"3\",\"time_ms\":0,\"from\":\"kim\",\"text\":\"hi\"}
   {\"type\":\"whisper\", ...}   the same fields as broadcast
@@ -150,4 +169,5 @@ Exit codes:
     4  protocol: the two do not understand each other
     5  -W ran out
     6  --wait-ack: some line or command was not acknowledged, whatever else ended the program (but Ctrl-C)
+    8  TLS: the server is not known to be the one that is meant
   130  Ctrl-C";

@@ -14,13 +14,20 @@ use super::{
     json_record::{Entry, Member, Place, Record, Room, Said, Settings},
     rooms::{self, Rooms},
 };
-use crate::client::Event;
+use crate::client::{Event, tls::Agreement};
 
 /// The event as one line, without its line end; `None` for the end of the connection. What it changes about the
 /// rooms is said to them as where it is [shown](super::show::Style::show).
 #[must_use]
 pub fn line(event: &Event, rooms: &Rooms) -> Option<String> {
     record(event, rooms).map(|record| to_line(&record))
+}
+
+/// What was agreed on with the server, in the same way.
+#[must_use]
+pub fn tls(agreement: &Agreement) -> String {
+    let (version, cipher, key) = (agreement.version(), agreement.cipher(), agreement.key.to_string());
+    to_line(&Record::Tls { version, cipher, key })
 }
 
 /// What the login was answered with, as one line in the same way.

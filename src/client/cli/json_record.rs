@@ -5,6 +5,11 @@ use serde::{Serialize, Serializer};
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum Record<'a> {
+    Tls {
+        version: &'static str,
+        cipher: String,
+        key: String,
+    },
     Welcome {
         #[serde(serialize_with = "as_string")]
         session: u64,

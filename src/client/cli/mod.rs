@@ -1,6 +1,8 @@
 //! The program `chat-client`: from its arguments to its exit code.
 
 mod account_words;
+mod acquaintance;
+mod address;
 mod args;
 mod asker;
 mod bench;
@@ -23,15 +25,17 @@ mod reconnect_words;
 mod request;
 mod room_words;
 mod rooms;
+mod route;
 mod show;
 mod state;
 mod talk;
 mod terminal;
+mod tls_args;
+mod tls_words;
 mod words;
 
 use std::{env, io, process::ExitCode};
 
-use clap::Parser;
 use tokio::runtime;
 
 use self::{
@@ -56,7 +60,7 @@ pub fn main() -> ExitCode {
     if words.next().is_some_and(|word| bench::NAMES.iter().any(|name| word == *name)) {
         return bench::main(env::args_os().skip(1));
     }
-    let args = Args::parse();
+    let args = Args::of_program();
     // One worker drives the connection; this thread talks and listens.
     let runtime = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let ended = runtime.and_then(|runtime| {
@@ -79,8 +83,19 @@ async fn run(args: &Args) -> io::Result<Exit> {
     let (output, lang) = (Output::start(level(args), encodings(args))?, Lang::from_env());
     let (mut outside, tally) = (Outside::new(args.timeout), Tally::default());
     let (attempts, state) = (args.attempts(terminal::is_interactive()), StateFile::of(args));
-    let entrance = Entrance { args, lang, output: &output, attempts, state: state.as_ref() };
-    let mut exit = match in_session(&entrance, &mut outside, &tally).await? {
+    let enter = async {
+        let route = match args.route() {
+            Ok(route) => route,
+            Err(why) => return Ok(Err(why)),
+        };
+        if args.tls.insecure {
+            output.warn(lang.insecure()).await;
+        }
+        let entrance =
+            Entrance { args, route: &route, lang, output: &output, attempts, state: state.as_ref() };
+        in_session(&entrance, &mut outside, &tally).await
+    };
+    let mut exit = match enter.await? {
         Ok(exit) => exit,
         Err(why) => {
             if let Some(line) = lang.no_entry(&why) {
@@ -107,12 +122,12 @@ async fn in_session(
     outside: &mut Outside,
     tally: &Tally,
 ) -> io::Result<Result<Exit, NoEntry>> {
-    let Entrance { args, lang, output, state, .. } = *entrance;
+    let Entrance { args, route, lang, output, state, .. } = *entrance;
     let mut secrets = match Secrets::given(args) {
         Ok(secrets) => secrets,
         Err(why) => return Ok(Err(why.into())),
     };
-    let saved = match state.map(|state| state.load(&args.server, &args.user)).transpose() {
+    let saved = match state.map(|state| state.load(&route.server, &args.user)).transpose() {
         Ok(saved) => saved.flatten(),
         Err(fault) => return Ok(Err(NoEntry::State(fault))),
     };
@@ -144,6 +159,7 @@ async fn in_session(
     let (session, rooms, signals) = (&session, &rooms, &Signals::default());
     let chat = Chat {
         args,
+        route,
         lang,
         output,
         outside,

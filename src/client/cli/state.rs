@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 
-use super::args::{Address, Args};
+use super::{address::Server, args::Args};
 use crate::client::Saved;
 
 /// What the program writes, and reads.
@@ -59,13 +59,13 @@ impl StateFile {
     /// The one that the arguments name.
     #[must_use]
     pub fn of(args: &Args) -> Option<Self> {
-        let (path, server) = (args.state.clone()?, args.server.to_string());
+        let (path, server) = (args.state.clone()?, args.server().to_string());
         Some(Self { path, server, last: Arc::default() })
     }
 
     /// The session in it; `None` where there is no such file. One of somebody else's, or of another server's, is refused: a
     /// token is shown to nobody but who gave it.
-    pub fn load(&self, server: &Address, user: &Username) -> Result<Option<Saved>, StateFault> {
+    pub fn load(&self, server: &Server, user: &Username) -> Result<Option<Saved>, StateFault> {
         let name = self.path.display().to_string();
         let text = match read(&self.path) {
             Ok(text) => text,

@@ -5,7 +5,7 @@ use std::env;
 use chat_proto::{Code, ErrorCode, Refusal};
 
 use super::{encoding::Encoding, escape::escape, korean, manual::Usage};
-use crate::client::Error;
+use crate::client::{Error, ProtocolError};
 
 /// The language of what is written to standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,8 @@ impl Lang {
             Error::Disconnected => self
                 .pick("the server closed the connection without a word", "서버가 말없이 연결을 끊었습니다")
                 .to_owned(),
+            Error::Tls(fault) => self.tls_fault(fault),
+            Error::Protocol(ProtocolError::SpeaksTls) => self.speaks_tls().to_owned(),
             Error::Io(why) => self.pick(format!("connection failed: {why}"), format!("연결 실패: {why}")),
             Error::Timeout(what) => {
                 self.pick(format!("timed out waiting for {what}"), format!("시간 초과: {what}"))

@@ -1,4 +1,4 @@
-//! The client library over TLS, with a server in this process behind it.
+//! The client library and the load generator over TLS, with a server in this process behind it.
 
 #[path = "common/certificates.rs"]
 mod certificates;
@@ -12,12 +12,17 @@ use common::{heard, next, serve, unthrottled};
 use iocp_chat::{
     client::{
         Client, Error, Event, Reconnect, Timeouts,
+        bench::{self, Plan, Scenario, run},
         tls::{Distrust, Tls, TlsFault, Trust},
     },
     server::Server,
 };
 use rustls::{ALL_VERSIONS, SupportedProtocolVersion, version};
-use tokio::{io::copy_bidirectional, net::TcpListener};
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpListener, TcpStream},
+    task::spawn_blocking,
+};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -147,4 +152,50 @@ async fn a_session_goes_on_over_another_connection_but_not_with_another_server()
     let over = next(&mut to_kim).await;
     let Event::Disconnected(Error::Tls(TlsFault::Untrusted(why))) = over else { panic!("{over:?}") };
     assert_eq!(why, Distrust::NotPinned(wrong.pin));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_load_generator_finds_the_server_right_over_tls_too() {
+    let certificate = Certificate::of_itself(HERE);
+    let house = House::new(&certificate, ALL_VERSIONS).await;
+    let scenarios =
+        [Scenario::Broadcast, Scenario::Idle, Scenario::Whisper, Scenario::Churn, Scenario::Reconnect];
+    for scenario in scenarios {
+        let defaults = Plan::new(scenario, house.address);
+        let plan = Plan {
+            tls: Some(house.tls(Trust::Pins(vec![certificate.pin])).without_resumption()),
+            clients: 8,
+            talkers: if scenario == Scenario::Churn { 0 } else { 2 },
+            rate: if defaults.rate > 0.0 { 100.0 } else { 0.0 },
+            window: 32,
+            warm_up: Duration::from_millis(50),
+            duration: Duration::from_millis(300),
+            patience: Duration::from_secs(20),
+            // Several lines do not fit into one record of TLS.
+            size: if scenario == Scenario::Broadcast { 1_000 } else { 64 },
+            ..defaults
+        };
+        let report = spawn_blocking(move || run(&plan, &mut |_| {})).await.expect("no panic");
+        let report = report.unwrap_or_else(|why| panic!("{scenario:?}: {why}"));
+        assert_eq!(report.failures, [""; 0], "{scenario:?}");
+        if scenario != Scenario::Churn {
+            assert!(report.check.accepted > 0, "{scenario:?}: nothing was said");
+            assert_eq!(report.check.delivered, report.check.expected, "{scenario:?}");
+        }
+        let json = serde_json::to_value(&report).expect("a report");
+        assert_eq!(json["plan"]["tls"], true);
+        assert!(bench::table(&report).contains(" over TLS"), "{}", bench::table(&report));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_not_the_one_that_is_meant_is_not_measured() {
+    let house = House::new(&Certificate::of_itself(HERE), ALL_VERSIONS).await;
+    let other = Certificate::of_itself(HERE).pin;
+    let plan =
+        Plan { tls: Some(house.tls(Trust::Pins(vec![other]))), ..Plan::new(Scenario::Idle, house.address) };
+    let refused = spawn_blocking(move || run(&plan, &mut |_| {})).await.expect("no panic");
+    let refused = refused.expect_err("no report");
+    assert!(refused.to_string().contains("which is not a pinned one"), "{refused}");
+    drop(TcpStream::connect(house.address).await.expect("it goes on"));
 }

@@ -1,16 +1,12 @@
 //! One connection of the load generator: what it has of the server, and what it makes of each packet.
 
-use std::{
-    collections::BTreeMap,
-    io::{self, Read, Write},
-};
+use std::{collections::BTreeMap, io};
 
 use bytes::BytesMut;
 use chat_proto::{
     ClientPacket, Credential, Hello, LOBBY, Login, Logout, MAILBOX, Malformed, Missed, Pong, RequestId,
     ServerPacket, Username, VERSION, kind,
 };
-use mio::net::TcpStream;
 
 use super::{
     checker::{Checker, Fault},
@@ -19,10 +15,25 @@ use super::{
     stamp,
     talker::Talker,
     tally::{Clock, Row, Tally},
+    wire::{Taken, Wire},
 };
 
 /// Bytes read at once. A packet has at most 65,535, so there is always room for the rest of one.
-pub const READ_BYTES: usize = 256 * 1024;
+const READ_BYTES: usize = 256 * 1024;
+
+/// Where all connections, one after the other, put what they read.
+pub struct Buffers {
+    /// As it came, where it came over TLS.
+    records: Box<[u8]>,
+    /// As it is meant.
+    plain: Box<[u8]>,
+}
+
+impl Buffers {
+    pub fn new() -> Self {
+        Self { records: vec![0; READ_BYTES].into(), plain: vec![0; READ_BYTES].into() }
+    }
+}
 
 const HELLO: RequestId = RequestId::MIN;
 const LOGIN: RequestId = HELLO.saturating_add(1);
@@ -46,7 +57,7 @@ pub enum Phase {
 }
 
 pub struct Member {
-    pub socket: TcpStream,
+    wire: Wire,
     pub phase: Phase,
     pub name: Username,
     pub talker: Option<Talker>,
@@ -66,9 +77,9 @@ pub struct Member {
 
 impl Member {
     /// A connection on its way.
-    pub fn new(socket: TcpStream, name: Username, since: u64) -> Self {
+    pub fn new(wire: Wire, name: Username, since: u64) -> Self {
         Self {
-            socket,
+            wire,
             phase: Phase::Connecting,
             name,
             talker: None,
@@ -87,13 +98,13 @@ impl Member {
     /// The socket may be written to: greets and logs in if that is due, and writes what waits.
     pub fn writable(&mut self, tally: &mut Tally) {
         if self.phase == Phase::Connecting {
-            match self.socket.take_error() {
-                Ok(None) if self.socket.peer_addr().is_ok() => {}
-                Ok(None) => return,
-                Ok(Some(error)) | Err(error) => return self.lost(&error.to_string(), tally),
+            match self.wire.is_connected() {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => return self.lost(&error.to_string(), tally),
             }
             // A line is one small packet; waiting for more would only make it late.
-            let _ = self.socket.set_nodelay(true);
+            let _ = self.wire.socket().set_nodelay(true);
             self.phase = Phase::LoggingIn;
             let name = self.name.clone();
             self.put(&ClientPacket::Hello(Hello { id: HELLO, version: VERSION, features: 0 }));
@@ -135,13 +146,14 @@ impl Member {
     }
 
     /// Takes what is there to be read; `to_the_end` when the server has closed, which no later event tells again.
-    pub fn readable(&mut self, to_the_end: bool, buffer: &mut [u8], clock: Clock, tally: &mut Tally) {
+    pub fn readable(&mut self, to_the_end: bool, buffers: &mut Buffers, clock: Clock, tally: &mut Tally) {
+        let Buffers { records, plain: buffer } = buffers;
         while self.phase != Phase::Gone && self.phase != Phase::Connecting {
             let held = self.partial.len();
             buffer[..held].copy_from_slice(&self.partial);
-            match self.socket.read(&mut buffer[held..]) {
-                Ok(0) => return self.closed(tally),
-                Ok(count) => {
+            match self.wire.read(records, &mut buffer[held..]) {
+                Ok(Taken::End) => return self.closed(tally),
+                Ok(Taken::Bytes { count, is_all }) => {
                     let filled = held + count;
                     match self.take(&buffer[..filled], clock.now(), tally) {
                         Ok(used) => {
@@ -152,7 +164,7 @@ impl Member {
                     }
                     // On Linux a read that is not full has emptied the socket, and news wakes again. Elsewhere
                     // only a read that would wait asks to be woken.
-                    if cfg!(target_os = "linux") && filled < buffer.len() && !to_the_end {
+                    if cfg!(target_os = "linux") && is_all && !to_the_end {
                         break;
                     }
                 }
@@ -361,7 +373,7 @@ impl Member {
 
     fn flush(&mut self, tally: &mut Tally) {
         while self.written < self.out.len() {
-            match self.socket.write(&self.out[self.written..]) {
+            match self.wire.write(&self.out[self.written..]) {
                 Ok(count) => self.written += count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -370,6 +382,10 @@ impl Member {
         }
         self.out.clear();
         self.written = 0;
+        match self.wire.flush() {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => self.lost(&error.to_string(), tally),
+            _ => {}
+        }
     }
 
     fn closed(&mut self, tally: &mut Tally) {

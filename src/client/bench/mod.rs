@@ -38,6 +38,7 @@ mod table;
 mod talk;
 mod talker;
 mod tally;
+mod wire;
 
 use std::{
     io,
@@ -141,7 +142,7 @@ fn come_in(
     server: &Server,
     watch: &mut Watch<'_>,
 ) -> Result<(Swarm, LogInReport), Error> {
-    let mut swarm = Swarm::new(plan.server, clock, plan.receivers())?;
+    let mut swarm = Swarm::new(plan, clock)?;
     let log_ins = log_in(plan, &mut swarm, server, watch)?;
     check_limits(plan, &swarm)?;
     if plan.rooms > 0 {

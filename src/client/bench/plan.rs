@@ -2,9 +2,10 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::{room::TEXT_BYTES_MIN, stamp::STAMP_BYTES};
+use crate::client::tls::Tls;
 
 /// What is done to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -31,10 +32,13 @@ pub enum Scenario {
 }
 
 /// A run. [`Plan::new`] has each scenario's defaults.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Plan {
     /// The server.
     pub server: SocketAddr,
+    /// How it is spoken to over TLS; `None`: it is not.
+    #[serde(serialize_with = "is_there")]
+    pub tls: Option<Tls>,
     /// What is done to it.
     pub scenario: Scenario,
     /// Members logged in (the stalled ones and the pairs apart); in `Churn` connections at a time.
@@ -67,6 +71,11 @@ pub struct Plan {
 
 /// Bytes that no server takes as one text: what a packet holds.
 const SIZE_MAX: usize = 3_072;
+
+#[expect(clippy::ref_option, reason = "what serde hands over")]
+fn is_there<S: Serializer>(tls: &Option<Tls>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bool(tls.is_some())
+}
 
 impl Scenario {
     /// All of them, as the command line calls them.
@@ -106,6 +115,7 @@ impl Plan {
         };
         Self {
             server,
+            tls: None,
             scenario,
             clients,
             talkers,

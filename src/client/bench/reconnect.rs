@@ -18,7 +18,10 @@ use tokio::{
     task::JoinSet,
     time::{Instant, interval, sleep},
 };
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::{
+    either::Either,
+    sync::{CancellationToken, WaitForCancellationFutureOwned},
+};
 
 use super::{
     Error, Progress, Watch,
@@ -32,7 +35,7 @@ use super::{
     talk::nanoseconds,
     tally::{Clock, Row, Tally},
 };
-use crate::client::{Event, Events, Reconnect, Session};
+use crate::client::{Event, Events, Reconnect, Session, tls::TlsStream};
 
 /// Log-ins under way at once.
 const LOG_INS: usize = 64;
@@ -241,16 +244,20 @@ async fn log_in(
     let mut coming = JoinSet::new();
     for number in 0..plan.clients {
         let (shared, places) = (Arc::clone(shared), Arc::clone(&places));
-        let (name, server) = (format!("{prefix}-{number}"), plan.server);
+        let (name, server, tls) = (format!("{prefix}-{number}"), plan.server, plan.tls.clone());
         coming.spawn(async move {
             let _place = places.acquire_owned().await.expect("it is never closed");
             let began = shared.clock.now();
             let connecting = Arc::clone(&shared);
             let connect = move || {
-                let cut = connecting.state.lock().cut.clone();
+                let (cut, tls) = (connecting.state.lock().cut.clone(), tls.clone());
                 async move {
                     let socket = TcpStream::connect(server).await?;
                     socket.set_nodelay(true)?;
+                    let socket = match tls {
+                        Some(tls) => Either::Right(Box::new(tls.over(socket).await?)),
+                        None => Either::Left(socket),
+                    };
                     Ok(Cuttable { socket, cut: Box::pin(cut.cancelled_owned()) })
                 }
             };
@@ -381,7 +388,7 @@ async fn drain(plan: &Plan, shared: &Shared) {
 
 /// A socket that can be made to fail from outside.
 struct Cuttable {
-    socket: TcpStream,
+    socket: Either<TcpStream, Box<TlsStream>>,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 

@@ -12,10 +12,13 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{
     Error,
-    member::{Member, READ_BYTES},
+    member::{Buffers, Member},
+    plan::Plan,
     schedule::EARLY,
     tally::{Clock, Tally},
+    wire::Wire,
 };
+use crate::client::tls::Tls;
 
 /// Log-ins on their way at a time: a server's queue of connections is short.
 const LOG_INS_AT_ONCE: usize = 64;
@@ -29,8 +32,9 @@ pub const LOG_IN_PATIENCE: u64 = 30_000_000_000;
 pub struct Swarm {
     poll: Poll,
     events: Events,
-    buffer: Box<[u8]>,
+    buffers: Buffers,
     server: SocketAddr,
+    tls: Option<Tls>,
     pub clock: Clock,
     pub members: Vec<Member>,
     pub tally: Tally,
@@ -41,16 +45,17 @@ pub struct Swarm {
 }
 
 impl Swarm {
-    /// Nobody yet; what is said will have so many receivers.
-    pub fn new(server: SocketAddr, clock: Clock, receivers: usize) -> Result<Self, Error> {
+    /// Nobody yet.
+    pub fn new(plan: &Plan, clock: Clock) -> Result<Self, Error> {
         Ok(Self {
             poll: Poll::new().map_err(Error::Network)?,
             events: Events::with_capacity(EVENTS),
-            buffer: vec![0; READ_BYTES].into(),
-            server,
+            buffers: Buffers::new(),
+            server: plan.server,
+            tls: plan.tls.clone(),
             clock,
             members: Vec::new(),
-            tally: Tally::new(receivers),
+            tally: Tally::new(plan.receivers()),
             prefix: format!("b{:05x}", rand::random::<u32>() >> 12),
             names: 0,
         })
@@ -117,7 +122,8 @@ impl Swarm {
             .registry()
             .register(&mut socket, Token(number), Interest::READABLE | Interest::WRITABLE)
             .map_err(Error::Network)?;
-        Ok(Member::new(socket, name, since))
+        let wire = Wire::new(socket, self.tls.as_ref()).map_err(Error::Network)?;
+        Ok(Member::new(wire, name, since))
     }
 
     /// Waits, and takes what has come. Returns whether anything had.
@@ -132,7 +138,7 @@ impl Swarm {
                 member.writable(&mut self.tally);
             }
             if event.is_readable() && !member.is_stalled {
-                member.readable(event.is_read_closed(), &mut self.buffer, self.clock, &mut self.tally);
+                member.readable(event.is_read_closed(), &mut self.buffers, self.clock, &mut self.tally);
             }
         }
         Ok(!self.events.is_empty())
@@ -155,7 +161,7 @@ impl Swarm {
     pub fn wake(&mut self, number: usize) {
         let member = &mut self.members[number];
         member.is_stalled = false;
-        member.readable(true, &mut self.buffer, self.clock, &mut self.tally);
+        member.readable(true, &mut self.buffers, self.clock, &mut self.tally);
     }
 
     /// Why a connection broke that should not have.

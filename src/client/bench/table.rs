@@ -90,7 +90,8 @@ fn scenario(report: &Report) -> String {
     let name = plan.scenario.name();
     let rooms =
         if plan.scenario == Scenario::Rooms { format!(" in {} rooms", plan.rooms) } else { String::new() };
-    let who = format!("{name}: {} members{rooms} at {}", plan.clients, plan.server);
+    let tls = if plan.tls.is_some() { " over TLS" } else { "" };
+    let who = format!("{name}: {} members{rooms} at {}{tls}", plan.clients, plan.server);
     let each = if plan.scenario == Scenario::Rooms { "of each " } else { "" };
     match (plan.talkers, plan.rate) {
         (talkers, rate) if plan.scenario == Scenario::Crowded => format!(

@@ -14,8 +14,13 @@ use clap::{Parser, ValueEnum, builder::PossibleValue};
 use super::{
     address::{Address, Server},
     exit::Exit,
+    tls_args::TlsArgs,
+    words::Lang,
 };
-use crate::client::bench::{Error, Plan, Progress, Report, Scenario, page, run, table};
+use crate::client::{
+    bench::{Error, Plan, Progress, Report, Scenario, page, run, table},
+    tls::Tls,
+};
 
 /// What calls it, as the first word.
 pub const NAMES: [&str; 2] = ["bench", "dummy"];
@@ -60,6 +65,9 @@ The memory of one member is what it adds to a server that was started for this r
 Above 25,000 members a server on this machine is connected to from 127.0.0.2 and so on too; it must exempt these \
 addresses from its limits (limits.exempt_addresses), and both sides need the descriptors (ulimit -n).
 
+Over TLS every log-in is a whole handshake, none is taken up again, and no file of known hosts is asked: a server that no \
+authority of the system vouches for is named by --pin or --ca.
+
 A host that is called bench is written bench:11021.
 
 Examples:
@@ -69,6 +77,7 @@ Examples:
   chat-client bench rooms --clients 1000 --rooms 50
   chat-client bench crowded --clients 10000 --rooms 50 --rate 10
   chat-client bench reconnect --clients 1000 --restart
+  chat-client bench idle chats://127.0.0.1 --pin sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=
 
 Exit codes: 0 measured and right; 1 no connection; 2 usage; 3 the server ended a connection; 7 measured and wrong";
 
@@ -86,8 +95,12 @@ struct Args {
     scenario: Scenario,
 
     /// The server
-    #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1:11021", value_parser = Address::parse)]
+    #[arg(help = "The server, or chats://HOST[:PORT] over TLS; the port is 11021, over TLS 11022")]
+    #[arg(value_name = "HOST[:PORT]", default_value = "127.0.0.1", value_parser = Address::parse)]
     server: Address,
+
+    #[command(flatten)]
+    tls: TlsArgs,
 
     /// Members logged in; in churn, connections at a time [default: 1000; whisper, stalled 100; churn 32;
     /// crowded 10000]
@@ -170,6 +183,9 @@ impl ValueEnum for Scenario {
 /// Runs the subcommand; `args` begins with its name.
 pub fn main(args: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
     let args = Args::parse_from(args);
+    if args.tls.insecure {
+        eprintln!("chat-client bench: {}", Lang::English.insecure());
+    }
     let done = args.plan().and_then(|plan| {
         let mut line = ProgressLine::new(args.quiet);
         let report = run(&plan, &mut |progress| line.show(progress));
@@ -194,13 +210,15 @@ pub fn main(args: impl Iterator<Item = std::ffi::OsString>) -> ExitCode {
 
 impl Args {
     fn plan(&self) -> Result<Plan, Error> {
-        let defaults = Plan::new(self.scenario, address(&self.server.server(false)).map_err(Error::Network)?);
+        let server = self.tls.server(&self.server).map_err(Error::Plan)?;
+        let defaults = Plan::new(self.scenario, address(&server).map_err(Error::Network)?);
         let clients = self.clients.unwrap_or(defaults.clients);
         let talkers = match self.scenario {
             Scenario::Whisper => clients / 2,
             _ => defaults.talkers,
         };
         let plan = Plan {
+            tls: server.is_tls.then(|| self.tls(&server)).transpose()?,
             clients,
             talkers: self.talkers.unwrap_or(talkers),
             rooms: self.rooms.unwrap_or(defaults.rooms),
@@ -217,6 +235,14 @@ impl Args {
         };
         plan.check().map_err(Error::Plan)?;
         Ok(plan)
+    }
+
+    /// Nobody becomes known here: what is measured is named.
+    fn tls(&self, server: &Server) -> Result<Tls, Error> {
+        let trust = self.tls.trust(None).map_err(|why| Error::Plan(Lang::English.no_trust(&why)))?;
+        let tls = Tls::new(&server.host, server.port, trust).map_err(Error::Network)?;
+        // Else most log-ins would be cheaper than a new user's.
+        Ok(tls.without_resumption())
     }
 
     fn write(&self, report: &Report) -> io::Result<()> {

@@ -10,6 +10,7 @@ use std::{io, sync::Arc};
 
 use rustls::{
     ClientConfig,
+    client::Resumption,
     crypto::ring,
     pki_types::{IpAddr, ServerName},
 };
@@ -58,6 +59,13 @@ impl Tls {
         Ok(Self { host: host.into(), port, name, config: Arc::new(config) })
     }
 
+    /// The same, with a whole handshake for each connection: for whoever measures them.
+    #[must_use]
+    pub fn without_resumption(mut self) -> Self {
+        Arc::make_mut(&mut self.config).resumption = Resumption::disabled();
+        self
+    }
+
     /// Connects, and shakes hands. What is wrong with the server is a [`TlsFault`] in the error.
     pub async fn connect(&self) -> io::Result<TlsStream> {
         let socket = TcpStream::connect((&*self.host, self.port)).await?;
@@ -71,6 +79,11 @@ impl Tls {
         let connector = TlsConnector::from(Arc::clone(&self.config));
         let stream = connector.connect(self.name.clone(), socket).await.map_err(TlsFault::of_handshake)?;
         Ok(TlsStream::new(stream))
+    }
+
+    /// For whoever does the handshake themselves.
+    pub(super) fn parts(&self) -> (Arc<ClientConfig>, ServerName<'static>) {
+        (Arc::clone(&self.config), self.name.clone())
     }
 }
 

@@ -39,8 +39,8 @@ What others say goes to standard output as "name: text", "[room] name: text" and
 standard error. Control characters and direction controls of what is received are shown as \\u{...}.
 
 Exit codes: 0 logged out; 1 the network failed; 2 usage; 3 the server refused the registration, the login, the new
-password or the --once line, or ended the session with a reason; 4 the server broke the protocol. --self-check: 0 all
-passed, 1 some failed.
+password or the --once line, or ended the session with a reason; 4 the server broke the protocol; 8 the server is not
+the one that is meant (TLS). --self-check: 0 all passed, 1 some failed.
 
 What --self-check cannot check: names and texts are judged by the Unicode version of this Python, so a code point that
 only a newer one assigns would be refused in a name, and a mark only a newer one knows does not count as a mark.
@@ -64,6 +64,7 @@ from chat_options import Person, credential, read_options
 from chat_resume import FINAL, PASSING, RESUME, BackOff, Continuation, Unfit
 from chat_rooms import LOBBY, Rooms, Unusable
 from chat_terminal import Done, role, say, tell
+from chat_tls import Way
 from chat_vectors import self_check
 from chat_wire import PACKETS, Fields, Refused, decode, meaning
 
@@ -75,14 +76,14 @@ class Client:
     """One person's session, or several one after the other. The main thread owns all of it; the others fill the inbox."""
 
     def __init__(self, options: Any) -> None:
-        self.address: Tuple[str, int] = options.address
+        self.way: Way = options.way
         self.person: Person = options.person
         self.once: Optional[str] = options.once
         self.reconnects: bool = options.reconnect
         self.inbox: queue.Queue[Tuple[Optional[Connection], str, bytes]] = queue.Queue(64)
         self.limits: Fields = {"requests_outstanding": 64, "ping_after_ms": 30000, "idle_ms": 75000}
         self.rooms = Rooms()
-        self.kept = Continuation("{}:{}".format(*options.address), self.person.name, options.state)
+        self.kept = Continuation(str(options.way), self.person.name, options.state)
         self.rooms.names, unanswered = self.kept.load()
         self.lanes = Lanes(unanswered)
         self.back_off = BackOff()
@@ -96,7 +97,7 @@ class Client:
 
     def connect(self) -> None:
         self.state = "connecting"  # then "greeting", "login", "here", "leaving", "left"; or "waiting", to connect again
-        self.connection = Connection(self.address, self.inbox)
+        self.connection = Connection(self.way, self.inbox)
         self.packet_bytes = 512
         self.heard = self.pinged = time.monotonic()
         self.deadline: Optional[float] = self.heard + 2 * PATIENCE
@@ -135,6 +136,8 @@ class Client:
         elif what == "open":
             self.state = "greeting"
             self.lanes.ask("Hello", {"version": 1, "features": RESUME if self.reconnects else 0})
+        elif what == "untrusted":
+            raise Done(8, data.decode("utf-8"))
         elif what == "unreachable":
             self.lost(f"cannot connect: {data.decode('utf-8')}")
         elif self.state == "left":

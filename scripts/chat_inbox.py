@@ -6,32 +6,33 @@ import queue
 import socket
 import sys
 import threading
-from typing import Any, Optional, Tuple
+from typing import Any, Optional, Tuple, Union
 
+from chat_tls import Secure, Untrusted, Way
 from chat_wire import Framer
 
 PATIENCE = 15.0  # seconds for a connection, for a login or logout, and for a server that takes no bytes
 
 
 class Connection:
-    """Its thread tells the inbox "open", then "data" again and again, then "end"; or "unreachable" alone."""
+    """Its thread tells the inbox "open", then "data" again and again, then "end"; or "unreachable" or "untrusted" alone."""
 
-    def __init__(self, address: Tuple[str, int], inbox: queue.Queue[Tuple[Optional[Connection], str, bytes]]) -> None:
+    def __init__(self, way: Way, inbox: queue.Queue[Tuple[Optional[Connection], str, bytes]]) -> None:
         self.inbox = inbox
         self.framer = Framer(65531)
-        self.sock: Optional[socket.socket] = None
+        self.sock: Optional[Union[socket.socket, Secure]] = None
         self.closed = False
         self.unsent = ""  # why nothing can be sent any more
-        threading.Thread(target=self.read, args=(address,), daemon=True).start()
+        threading.Thread(target=self.read, args=(way,), daemon=True).start()
 
-    def read(self, address: Tuple[str, int]) -> None:
+    def read(self, way: Way) -> None:
         try:
-            sock = socket.create_connection(address, timeout=PATIENCE)
-        except (OSError, UnicodeError) as error:
-            self.tell("unreachable", str(error).encode("utf-8", "replace"))
+            sock = way.open(PATIENCE)
+        except (OSError, UnicodeError, Untrusted) as error:
+            what = "untrusted" if isinstance(error, Untrusted) else "unreachable"
+            self.tell(what, str(error).encode("utf-8", "replace"))
             return
         with sock:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.sock = sock
             self.tell("open", b"")
             while not self.closed:

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use data_encoding::BASE64;
 use rustls::pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
@@ -41,7 +41,7 @@ impl Certificate {
             self_signed: parsed.issuer() == parsed.subject(),
             not_before: seconds(parsed.validity().not_before),
             not_after: seconds(parsed.validity().not_after),
-            pin: STANDARD.encode(Sha256::digest(parsed.public_key().raw)),
+            pin: BASE64.encode(&Sha256::digest(parsed.public_key().raw)),
             fingerprint: hexadecimal(&Sha256::digest(der)),
         })
     }

@@ -1,44 +1,52 @@
 //! What an operator may set, its defaults, and where a value comes from: flag, environment, file, default.
 
 mod accounts;
+mod changes;
 mod database;
+mod fault;
+mod file;
 mod history;
+mod keys;
+mod live;
 mod log;
 mod resume;
 mod rooms;
+mod schema;
+mod sources;
+mod suggest;
 #[cfg(test)]
 mod tests;
+mod text;
 mod tls;
 
 use std::{
-    fmt::Write as _,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    path::{Path, PathBuf},
+    path::PathBuf,
     time::Duration,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
-use toml::{Table, Value};
 
 pub use accounts::{AccountsConfig, HashingConfig, NamePolicy, Registration, SecondLogin};
+pub use changes::{Changes, blend};
 pub use database::DatabaseConfig;
+pub use fault::{ConfigError, Fault, Origin, Position};
 pub use history::{Durability, Failing, HistoryConfig};
-pub use log::{LogAddresses, LogConfig, LogFormat};
+pub use live::{Live, Policy};
+pub use log::{LogAddresses, LogConfig, LogFormat, log_filter};
 pub use resume::ResumeConfig;
 pub use rooms::RoomsConfig;
+pub use schema::schema;
+pub use sources::{Flag, Loaded, Sources, key_of_variable};
+pub use text::{default_environment, default_toml};
 pub use tls::{DEFAULT_TLS_PORT, TlsConfig};
-
-/// A variable of this form sets a key: `CHAT_LIMITS__CONNECTIONS` is `limits.connections`.
-const ENV_PREFIX: &str = "CHAT_";
-/// What stands between a section and its key in a variable's name. A variable without it is not a setting.
-const ENV_SEPARATOR: &str = "__";
 
 /// The port of the C++ server this one succeeds.
 pub const DEFAULT_PORT: u16 = 11021;
 
 /// All settings, checked.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Addresses to listen on, without TLS. May be none where there is TLS.
@@ -53,7 +61,7 @@ pub struct Config {
     pub limits: LimitConfig,
     /// How long.
     pub timeouts: TimeoutConfig,
-    /// How fast.
+    /// How fast one session may be; 0 a second means no limit.
     pub rates: RateConfig,
     /// What the lobby keeps for slow readers.
     pub lobby: Bounds,
@@ -76,7 +84,7 @@ pub struct Config {
 }
 
 /// How many.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LimitConfig {
     /// Connections in all.
@@ -94,35 +102,42 @@ pub struct LimitConfig {
 }
 
 /// How long, as "10s" or "250ms".
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TimeoutConfig {
     /// From accept to a successful login.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "schema::Time")]
     pub login: Duration,
     /// From a packet's first byte to its last.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "schema::Time")]
     pub packet: Duration,
     /// Silence after which the server pings.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "schema::Time")]
     pub ping_after: Duration,
     /// Silence after which it hangs up.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "schema::Time")]
     pub idle: Duration,
     /// How long one write may take no byte.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "schema::Time")]
     pub write: Duration,
     /// How long a stop may take.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "schema::Time")]
     pub drain: Duration,
     /// How long it may take at most when the system shuts down. Windows ends a process after 5 s, a container's
     /// after as long as its image says.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "schema::Time")]
     pub system_shutdown: Duration,
 }
 
 /// How fast one session may be; 0 a second means no limit.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RateConfig {
     /// Broadcasts and whispers.
@@ -132,7 +147,7 @@ pub struct RateConfig {
 }
 
 /// A sustained rate and a burst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Rate {
     /// Tokens a second; 0 means no limit.
@@ -142,34 +157,13 @@ pub struct Rate {
 }
 
 /// How much a log keeps. Full: the oldest go, and a reader behind them is told which it missed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bounds {
     /// Lines.
     pub lines: usize,
     /// Bytes of encoded lines.
     pub bytes: usize,
-}
-
-/// A setting that cannot be.
-#[derive(Debug, Error)]
-pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("{}: {error}", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// A source sets what is no setting, or to what is no value.
-    #[error("{origin}: {message}")]
-    Invalid {
-        /// The file, "environment" or "command line".
-        origin: String,
-        /// What is wrong, naming the key.
-        message: String,
-    },
 }
 
 impl Default for Config {
@@ -214,37 +208,6 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The defaults, under the file, under the environment, under the command line's settings
-    /// (`limits.connections=5`).
-    pub fn load(
-        file: Option<&Path>,
-        environment: impl Iterator<Item = (String, String)>,
-        settings: &[String],
-    ) -> Result<Self, ConfigError> {
-        let mut layers = Layers::new();
-        if let Some(path) = file {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| ConfigError::Unreadable { path: path.into(), error })?;
-            let origin = path.display().to_string();
-            let table = text.trim_start_matches('\u{feff}').parse::<Table>().map_err(|error| {
-                ConfigError::Invalid { origin: origin.clone(), message: error.to_string() }
-            })?;
-            layers.put(&origin, table)?;
-        }
-        for (path, value) in environment_settings(environment) {
-            let name = ENV_PREFIX.to_owned() + &path.to_uppercase().replace('.', ENV_SEPARATOR);
-            layers.put(&name, setting(&path, &value))?;
-        }
-        for text in settings {
-            let origin = format!("--set {text}");
-            let Some((path, value)) = text.split_once('=') else {
-                return Err(ConfigError::Invalid { origin, message: "expected KEY=VALUE".into() });
-            };
-            layers.put(&origin, setting(path.trim(), value.trim()))?;
-        }
-        Ok(layers.config)
-    }
-
     /// The settings as a file that sets them all.
     ///
     /// # Panics
@@ -321,70 +284,4 @@ impl Config {
         }
         Ok(())
     }
-}
-
-/// The keys that variables set, and to what.
-pub fn environment_settings(
-    environment: impl Iterator<Item = (String, String)>,
-) -> impl Iterator<Item = (String, String)> {
-    environment.filter_map(|(name, value)| {
-        let key = name.strip_prefix(ENV_PREFIX).filter(|key| key.contains(ENV_SEPARATOR))?;
-        Some((key.to_lowercase().replace(ENV_SEPARATOR, "."), value))
-    })
-}
-
-/// The settings so far, with each source checked as it is laid over the last.
-struct Layers {
-    table: Table,
-    config: Config,
-}
-
-impl Layers {
-    fn new() -> Self {
-        let config = Config::default();
-        let table = Table::try_from(&config).expect("settings are made of what TOML has");
-        Self { table, config }
-    }
-
-    fn put(&mut self, origin: &str, over: Table) -> Result<(), ConfigError> {
-        let invalid = |message: String| ConfigError::Invalid { origin: origin.into(), message };
-        lay_over(&mut self.table, over);
-        let config: Config = self.table.clone().try_into().map_err(|error: toml::de::Error| {
-            let mut message = String::new();
-            for line in error.to_string().lines().map(str::trim).filter(|line| !line.is_empty()) {
-                let _ = write!(message, "{}{line}", if message.is_empty() { "" } else { ", " });
-            }
-            invalid(message)
-        })?;
-        config.check().map_err(invalid)?;
-        self.config = config;
-        Ok(())
-    }
-}
-
-fn lay_over(under: &mut Table, over: Table) {
-    for (key, value) in over {
-        match (under.get_mut(&key), value) {
-            (Some(Value::Table(under)), Value::Table(over)) => lay_over(under, over),
-            (_, value) => {
-                under.insert(key, value);
-            }
-        }
-    }
-}
-
-/// A table with one key: the value as TOML reads it, or else as the string it is.
-fn setting(path: &str, value: &str) -> Table {
-    let value = format!("value = {value}")
-        .parse::<Table>()
-        .ok()
-        .and_then(|mut table| table.remove("value").filter(|_| table.is_empty()))
-        .unwrap_or_else(|| Value::String(value.into()));
-    let (outer, key) = path.rsplit_once('.').map_or((None, path), |(outer, key)| (Some(outer), key));
-    let table = Table::from_iter([(key.to_owned(), value)]);
-    outer.map_or(table.clone(), |outer| nest(outer, table))
-}
-
-fn nest(path: &str, table: Table) -> Table {
-    path.rsplit('.').fold(table, |inner, key| Table::from_iter([(key.to_owned(), Value::Table(inner))]))
 }

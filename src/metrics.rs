@@ -26,6 +26,14 @@ pub struct Metrics {
     pub misdirected: Counter,
     /// When the certificate is good no more, in seconds since 1970 UTC; 0 where there is none.
     pub certificate_expiry: Gauge,
+    /// Reloads of the configuration that took effect.
+    pub config_reloads: Counter,
+    /// Reloads of the configuration that were refused, so that it stayed as it was.
+    pub config_reload_failures: Counter,
+    /// Whether the last reload of the configuration took effect: 1, or 0. At the start it did.
+    pub config_reload_success: Gauge,
+    /// When the configuration was last reloaded and took effect, in seconds since 1970 UTC; 0: not since the start.
+    pub config_reload_time: Gauge,
 }
 
 /// Why a TLS handshake came to nothing.
@@ -57,23 +65,6 @@ impl TlsFailure {
     }
 }
 
-/// A number that goes up and down.
-#[derive(Default)]
-pub struct Gauge(AtomicU64);
-
-impl Gauge {
-    /// Says what it is now.
-    pub fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
-
-    /// What it is.
-    #[must_use]
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
 /// A number that only grows.
 #[derive(Default)]
 pub struct Counter(AtomicU64);
@@ -91,10 +82,29 @@ impl Counter {
     }
 }
 
+/// A number as it is now.
+#[derive(Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    /// Says how it is.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Ordering::Relaxed);
+    }
+
+    /// How it was last said to be; 0 before that.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 impl Metrics {
     /// All at zero.
     #[must_use]
     pub fn new() -> Self {
+        let config_reload_success = Gauge::default();
+        config_reload_success.set(1);
         Self {
             rejects: ErrorCode::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
             accepted: Counter::default(),
@@ -107,6 +117,10 @@ impl Metrics {
             tls_handshakes: Counter::default(),
             misdirected: Counter::default(),
             certificate_expiry: Gauge::default(),
+            config_reloads: Counter::default(),
+            config_reload_failures: Counter::default(),
+            config_reload_success,
+            config_reload_time: Gauge::default(),
         }
     }
 

@@ -10,7 +10,7 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use chat_proto::{Limits, way_in};
@@ -23,7 +23,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    config::Config,
+    config::{Config, Live, Policy},
     metrics::Metrics,
     net::{Admission, Shared, TlsAcceptor, admit, serve},
     room::{FanOut, Inbox, SLOTS_MAX},
@@ -66,8 +66,6 @@ pub struct Server {
     /// Stores whispers before they are heard, if that is wanted.
     mailboxes: Option<Storing>,
     connections: TaskTracker,
-    drain: Duration,
-    system_shutdown: Duration,
 }
 
 /// How a stop went.
@@ -90,8 +88,9 @@ impl Server {
         let tls_addresses = listeners::addresses(&listeners.tls)?;
         let everywhere = [&addresses[..], &tls_addresses].concat();
         let metrics = Arc::new(Metrics::new());
+        let live = Live::new(Policy::of(config));
         let registry = Arc::new(SessionRegistry::new());
-        let admission = Arc::new(Admission::new(config.limits.clone()));
+        let admission = Arc::new(Admission::new(live.clone()));
         let (inbox, commands) =
             mpsc::channel(config.limits.connections + config.resume.absent + INBOX_COMMANDS);
         let pasts = Pasts::of(config, recalled.as_ref().and_then(|recalled| recalled.epochs.as_deref()))?;
@@ -132,7 +131,7 @@ impl Server {
                 fan_out.directory_mut().restore(conversation, charter, past);
             }
             if pasts.are_kept {
-                let started = Keeping::start(config, &opened, &mut fan_out, unix_ms);
+                let started = Keeping::start(config, live.clone(), &opened, &mut fan_out, unix_ms);
                 (history, keeping) = (started.0, Some(started.1));
             }
             (store, frozen, held) = (Some(opened), was_frozen, sanctions);
@@ -140,7 +139,8 @@ impl Server {
         }
         let (families, keeper) = Keeper::start(config, store.as_ref(), &mut fan_out, unix_ms);
         let storing = Storing::start(config, store.as_ref(), &families, &registry, &metrics).unzip();
-        let doorkeeper = doorkeeper(config, &everywhere, Arc::clone(&registry), store, frozen, families);
+        let doorkeeper =
+            doorkeeper(config, &live, &everywhere, Arc::clone(&registry), store, frozen, families);
         let shared = Arc::new(Shared {
             doorkeeper: match storing.0 {
                 Some(requests) => doorkeeper.storing_whispers(requests),
@@ -151,8 +151,7 @@ impl Server {
             history,
             limits: announced(config),
             durability: config.history.durability.number(),
-            timeouts: config.timeouts.clone(),
-            rates: config.rates.clone(),
+            live,
             metrics,
             clock: unix_ms,
             stop: CancellationToken::new(),
@@ -173,8 +172,6 @@ impl Server {
             keeper,
             mailboxes: storing.1,
             connections: TaskTracker::new(),
-            drain: config.timeouts.drain,
-            system_shutdown: config.timeouts.system_shutdown,
             admission,
             registry,
             shared,
@@ -273,8 +270,8 @@ impl Server {
     pub async fn stop(self, reason: StopReason) -> Stopped {
         let Self { shared, inbox, fan_out, ledger, mut history, mut keeper, mailboxes, connections, .. } =
             self;
-        let (drain, system_shutdown) = (self.drain, self.system_shutdown);
-        let deadline = Instant::now() + drain.min(reason.grace_max(system_shutdown));
+        let timeouts = &shared.live.now().timeouts;
+        let deadline = Instant::now() + timeouts.drain.min(reason.grace_max(timeouts.system_shutdown));
         tracing::info!(event = "stopping", ?reason, connections = connections.len(), "stopping");
         let cut_before = shared.metrics.cut.get();
         connections.close();
@@ -322,44 +319,33 @@ impl Server {
 /// Who decides about logins. Guests come in unless told otherwise where only this machine can connect.
 fn doorkeeper(
     config: &Config,
+    live: &Live,
     addresses: &[SocketAddr],
     registry: Arc<SessionRegistry>,
     store: Option<Store>,
     frozen: bool,
     families: Arc<Families>,
 ) -> Doorkeeper {
-    let accounts = store.map(|store| AccountDesk::new(store, &config.accounts, unix_ms));
+    let accounts =
+        store.map(|store| AccountDesk::new(store, &config.accounts.hashing, live.clone(), unix_ms));
     let guests = addresses.iter().all(|address| address.ip().to_canonical().is_loopback());
-    Doorkeeper::new(registry, accounts, config, guests, frozen, families)
+    Doorkeeper::new(registry, accounts, config, live.clone(), guests, frozen, families)
 }
 
 /// What a Hello says of this server.
 fn announced(config: &Config) -> Limits {
-    let timeouts = &config.timeouts;
-    Limits {
+    let limits = Limits {
         requests_outstanding: SLOTS_MAX,
         notice_members: config.limits.notice_members,
-        chat_per_second: config.rates.chat.per_second,
-        chat_burst: config.rates.chat.burst,
-        other_per_second: config.rates.other.per_second,
-        other_burst: config.rates.other.burst,
-        login_ms: millis(timeouts.login),
-        packet_ms: millis(timeouts.packet),
-        ping_after_ms: millis(timeouts.ping_after),
-        idle_ms: millis(timeouts.idle),
-        write_ms: millis(timeouts.write),
         room_members: config.rooms.members,
         rooms_joined: config.rooms.joined,
         rooms_owned: config.rooms.owned,
         rooms_created: config.rooms.created,
         ignored: config.rooms.ignored,
-        resume_ms: millis(config.resume.ttl),
+        resume_ms: u32::try_from(config.resume.ttl.as_millis()).unwrap_or(u32::MAX),
         ..Limits::DEFAULT
-    }
-}
-
-fn millis(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+    };
+    Policy::of(config).announced(limits)
 }
 
 /// Milliseconds since 1970 UTC; 0 if the clock says it is before that.

@@ -21,6 +21,7 @@ use windows_service::{
     service::{ServiceAccess, ServiceState, UserEventCode},
     service_manager::{ServiceManager, ServiceManagerAccess},
 };
+use windows_sys::Win32::System::Services::{ControlService, SERVICE_CONTROL_PARAMCHANGE, SERVICE_STATUS};
 use winreg::{RegKey, enums::HKEY_LOCAL_MACHINE};
 
 /// A service of one test: its name, its folder (with spaces, below one that every account may read), its port.
@@ -305,6 +306,43 @@ async fn control_128_lets_the_log_go_on_in_a_new_file() {
     let ends = [&moved, &file].map(|file| fs::read_to_string(file).expect("text").contains("event=stopped"));
     assert_eq!(ends, [false, true]);
     service.told("uninstall", &[]);
+}
+
+async fn a_service_that_is_told_its_settings_have_changed_reads_them_again() {
+    let service = Service::new("reload");
+    let file = service.folder.join("chat.toml");
+    let write = |text: &str| fs::write(&file, text).expect("the folder is ours");
+    write("[limits]\r\nconnections = 100\r\n");
+    service.install(&["--config", file.to_str().expect("text")]);
+    service.told("start", &[]);
+    let (_kim, _events) = service.join("kim").await;
+    let manager =
+        ServiceManager::local_computer(None::<&str>, ServiceManagerAccess::CONNECT).expect("there is one");
+    let handle = manager.open_service(&service.name, ServiceAccess::PAUSE_CONTINUE).expect("installed");
+    for (text, event) in [
+        ("[limits]\r\nconections = 1\r\n", "config_reload_failed"),
+        ("[limits]\r\nconnections = 1\r\n", "config_reloaded"),
+    ] {
+        write(text);
+        param_change(&handle);
+        let begun = std::time::Instant::now();
+        while !service.log().contains(event) {
+            assert!(begun.elapsed().as_secs() < 60, "{event}: {}", service.log());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+    let client = Client::connect(service.address).await;
+    assert!(client.is_err(), "there is room for one");
+    service.told("uninstall", &[]);
+}
+
+/// What `sc control NAME paramchange` does; Wine's `sc` cannot, and the library has no call for it.
+#[expect(unsafe_code, reason = "a system call that nobody wraps")]
+fn param_change(service: &windows_service::service::Service) {
+    let mut status = SERVICE_STATUS::default();
+    // SAFETY: the handle is open as long as the service is borrowed, and the status is ours.
+    let told = unsafe { ControlService(service.raw_handle(), SERVICE_CONTROL_PARAMCHANGE, &raw mut status) };
+    assert_ne!(told, 0, "{}", std::io::Error::last_os_error());
 }
 
 /// Logs in and never reads.

@@ -1,10 +1,11 @@
 //! What an operator may set about accounts and the names of people.
 
 use chat_proto::Username;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 /// Accounts, and what people may be called, with an account and without one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AccountsConfig {
     /// Which writing a name may have.
@@ -12,6 +13,7 @@ pub struct AccountsConfig {
     /// Names that nobody may take, and nobody one that looks like them, besides those that are reserved anyway
     /// (admin, system, 운영자 and others).
     #[serde(deserialize_with = "usernames")]
+    #[schemars(with = "Vec<String>")]
     pub reserved: Vec<Username>,
     /// Who may make an account.
     pub registration: Registration,
@@ -25,7 +27,7 @@ pub struct AccountsConfig {
 }
 
 /// Who may make an account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Registration {
     /// Everybody.
@@ -37,7 +39,7 @@ pub enum Registration {
 }
 
 /// What becomes of an account's session when its owner logs in again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SecondLogin {
     /// It ends, and the new one takes its place.
@@ -48,7 +50,7 @@ pub enum SecondLogin {
 
 /// What a password's hash costs (argon2id), and how many may run. Hashes that are cheaper than this are made anew when
 /// their owners log in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HashingConfig {
     /// Memory of one hash, in KiB.
@@ -90,7 +92,7 @@ impl Default for HashingConfig {
 
 /// Which writing a name may have. Whatever is chosen, full- and half-width forms, cases and look-alikes of a name
 /// are refused beside it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum NamePolicy {
     /// ASCII letters and digits, `_`, `-`, `.`.

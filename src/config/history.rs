@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::schema::Time;
+
 /// What was said, kept in the database.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HistoryConfig {
     /// Whether it is kept, where there is a database.
@@ -18,11 +21,12 @@ pub struct HistoryConfig {
     pub lines: u64,
     /// How long a line is kept.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "Time")]
     pub age: Duration,
 }
 
 /// What it means that a line is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Durability {
     /// It is in memory, and stored in a moment.
@@ -32,7 +36,7 @@ pub enum Durability {
 }
 
 /// What becomes of lines that cannot be stored, where they are to be stored before they are answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Failing {
     /// They are refused.

@@ -2,10 +2,14 @@
 
 use std::{path::PathBuf, time::Duration};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
+
+use super::schema::Time;
 
 /// What the operator sees.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogConfig {
     /// A level (error, warn, info, debug, trace, off), or directives as of `tracing_subscriber::EnvFilter`.
@@ -24,6 +28,7 @@ pub struct LogConfig {
     /// The span of UTC of which one file has the lines: a day ends at midnight, an hour on the hour. At least 1s;
     /// 0s: any.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "Time")]
     pub rotate_age: Duration,
     /// Files put aside that are kept, at most 1,000. Beyond: the oldest is deleted.
     pub keep: usize,
@@ -32,7 +37,7 @@ pub struct LogConfig {
 }
 
 /// For whom the log is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// People.
@@ -42,7 +47,7 @@ pub enum LogFormat {
 }
 
 /// What the log has of addresses of peers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogAddresses {
     /// All, with the port.
@@ -74,6 +79,7 @@ impl LogConfig {
     const KEEP_MAX: usize = 1_000;
 
     pub(super) fn check(&self) -> Result<(), String> {
+        log_filter(&self.level).map_err(|error| format!("`log.level`: {error}"))?;
         if (1..Self::ROTATE_BYTES_MIN).contains(&self.rotate_bytes) {
             return Err(format!("`log.rotate_bytes` must be at least {}, or 0", Self::ROTATE_BYTES_MIN));
         }
@@ -85,4 +91,15 @@ impl LogConfig {
         }
         Ok(())
     }
+}
+
+/// The filter that the directives of `log.level` make. A word alone has to be a level: `EnvFilter` would take one that is mistyped
+/// for part of a program, and log all of that and nothing else.
+pub fn log_filter(directives: &str) -> Result<EnvFilter, String> {
+    for word in directives.split(',').map(str::trim) {
+        if !word.contains(['=', '[']) && word.parse::<LevelFilter>().is_err() {
+            return Err(format!("{word:?} is no level: error, warn, info, debug, trace or off"));
+        }
+    }
+    EnvFilter::try_new(directives).map_err(|error| format!("{error}: {directives:?}"))
 }

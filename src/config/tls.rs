@@ -6,13 +6,16 @@ use std::{
     time::Duration,
 };
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::schema::Time;
 
 /// The port beside [`DEFAULT_PORT`](super::DEFAULT_PORT), for connections over TLS.
 pub const DEFAULT_TLS_PORT: u16 = 11022;
 
 /// Connections over TLS: there are some where there is a certificate.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TlsConfig {
     /// Addresses to listen on, where there is a certificate.
@@ -28,6 +31,7 @@ pub struct TlsConfig {
     pub client_ca: Option<PathBuf>,
     /// From accept to the end of the handshake.
     #[serde(with = "humantime_serde")]
+    #[schemars(with = "Time")]
     pub handshake: Duration,
     /// Serve with a certificate that has expired, or is not valid yet, as well.
     pub accept_expired: bool,

@@ -4,8 +4,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{exit::Failure, log};
-use crate::config::Config;
+use super::exit::Failure;
+use crate::config::{Config, ConfigError, Flag, Loaded, Sources};
 
 /// A chat server: log in, talk to everyone, whisper to one.
 ///
@@ -27,10 +27,10 @@ pub struct Cli {
 pub enum Command {
     /// Serve until asked to stop (Ctrl-C, SIGTERM, the service manager). The default.
     Run,
-    /// Check the configuration and say what is wrong with it.
+    /// Check the configuration and say all that is wrong with it, with file, line and column.
     Check,
-    /// Print the settings in force, as a configuration file.
-    Config,
+    /// Print the settings in force, the defaults, a schema for editors, or the variables that set a key.
+    Config(super::settings::ConfigArgs),
     /// Ask a running server whether it is well: exit code 0 if it answers, else 1.
     Health(HealthArgs),
     /// Make, change, list and move accounts, beside a running server or without one.
@@ -67,7 +67,7 @@ pub struct HealthArgs {
 }
 
 /// Where settings come from, but for the environment.
-#[derive(Args, Default)]
+#[derive(Args, Clone, Default)]
 pub struct Settings {
     /// Read settings from this TOML file.
     #[arg(short, long, global = true, env = "CHAT_CONFIG", value_name = "FILE")]
@@ -76,24 +76,24 @@ pub struct Settings {
     ///
     /// Default: the one that systemd gives, else iocp-chat in XDG's data folder (~/.local/share); on Windows
     /// %LOCALAPPDATA%\iocp-chat, and %ProgramData%\iocp-chat\NAME for a service.
-    #[arg(short, long, global = true, env = "CHAT_DATA", value_name = "FOLDER")]
+    #[arg(short, long, global = true, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
     /// Listen here; may be given several times [default: 127.0.0.1:11021].
-    #[arg(short, long, global = true, env = "CHAT_LISTEN", value_name = "ADDR:PORT", value_delimiter = ',')]
+    #[arg(short, long, global = true, value_name = "ADDR:PORT", value_delimiter = ',')]
     pub listen: Vec<SocketAddr>,
     /// Listen here for connections over TLS; may be given several times [default: 127.0.0.1:11022].
     ///
     /// In force where there is a certificate: see `chat-server cert`.
-    #[arg(long, global = true, env = "CHAT_LISTEN_TLS", value_name = "ADDR:PORT", value_delimiter = ',')]
+    #[arg(long, global = true, value_name = "ADDR:PORT", value_delimiter = ',')]
     pub listen_tls: Vec<SocketAddr>,
     /// Serve others than this machine without TLS as well: whoever is on the way reads all they say, and passwords.
-    #[arg(long, global = true, env = "CHAT_ALLOW_PLAINTEXT", value_parser = clap::builder::BoolishValueParser::new())]
+    #[arg(long, global = true)]
     pub allow_plaintext: bool,
     /// Set any key of the configuration; may be given several times.
     #[arg(short, long, global = true, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
     /// error, warn, info, debug or trace, or tracing directives [default: info].
-    #[arg(long, global = true, env = "CHAT_LOG", value_name = "LEVEL")]
+    #[arg(long, global = true, value_name = "LEVEL")]
     pub log: Option<String>,
 }
 
@@ -101,14 +101,17 @@ const AFTER_HELP: &str = "\
 Environment:
   CHAT_CONFIG, CHAT_DATA, CHAT_LISTEN, CHAT_LISTEN_TLS, CHAT_ALLOW_PLAINTEXT, CHAT_LOG
                           as the flags; addresses are a list with commas
-  CHAT_<SECTION>__<KEY>   any key: CHAT_LIMITS__CONNECTIONS=500, CHAT_RATES__CHAT__BURST=20
+  CHAT_<SECTION>__<KEY>   any key: CHAT_LIMITS__CONNECTIONS=500, CHAT_RATES__CHAT__BURST=20; `config env` prints all
+  CHAT_DATABASE__URL_FILE a file with the database's URL, for a password that nobody sees
 
 Examples:
   chat-server                                     serve this machine only, on 127.0.0.1:11021
   chat-server cert selfsigned --host chat.example.com
   chat-server --listen-tls 0.0.0.0:11022 --listen-tls [::]:11022
   chat-server --set limits.connections=500 --set 'rates.chat={per_second=20,burst=40}'
-  chat-server config > chat.toml && chat-server --config chat.toml
+  chat-server config default > chat.toml          every key, with what it is for
+  chat-server check --config chat.toml            what is wrong in it, and where
+  chat-server ctl reload                          have a running server read it again
   chat-server health --address 127.0.0.1:11021
   chat-server user add kim --role admin           asks for the password; beside a running server as well
   chat-server db backup                           a copy in the data folder
@@ -122,33 +125,48 @@ Exit codes:
 impl Settings {
     /// All settings, with the environment's and the file's.
     pub fn load(&self) -> Result<Config, Failure> {
+        self.read().map(|loaded| loaded.config)
+    }
+
+    /// The same, with where each comes from.
+    pub fn read(&self) -> Result<Loaded, Failure> {
         let environment =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
         // A value that is not Unicode is nobody's setting, unless it is one of ours: then it is wrong.
         let environment = environment.map(|(name, value)| (name, value.to_string_lossy().into_owned()));
-        let mut set = self.set.clone();
+        let sources =
+            Sources { file: self.config.clone(), environment: environment.collect(), flags: self.flags()? };
+        let mut loaded = sources.load()?;
+        // As it was typed: a path need not be Unicode.
+        if let Some(data) = &self.data {
+            loaded.config.data = Some(data.clone());
+        }
+        Ok(loaded)
+    }
+
+    fn flags(&self) -> Result<Vec<Flag>, ConfigError> {
+        let flag = |name: &str, path: &str, text: String| Flag { name: name.into(), path: path.into(), text };
+        let mut flags = self.set.iter().map(|text| Flag::set(text)).collect::<Result<Vec<_>, _>>()?;
         if !self.listen.is_empty() {
-            set.push(format!("listen={}", list(&self.listen)));
+            flags.push(flag("--listen", "listen", list(&self.listen)));
         }
         if !self.listen_tls.is_empty() {
-            set.push(format!("tls.listen={}", list(&self.listen_tls)));
+            flags.push(flag("--listen-tls", "tls.listen", list(&self.listen_tls)));
         }
         if self.allow_plaintext {
-            set.push("allow_plaintext=true".into());
+            flags.push(flag("--allow-plaintext", "allow_plaintext", "true".into()));
         }
         if let Some(level) = &self.log {
-            set.push(format!("log.level={level}"));
+            flags.push(flag("--log", "log.level", level.clone()));
         }
-        let mut config = Config::load(self.config.as_deref(), environment, &set)?;
         if let Some(data) = &self.data {
-            config.data = Some(data.clone());
+            flags.push(flag("--data", "data", data.to_string_lossy().into_owned()));
         }
-        log::filter(&config.log.level).map_err(|error| Failure::Config(format!("`log.level`: {error}")))?;
-        Ok(config)
+        Ok(flags)
     }
 }
 
-/// Addresses as TOML has them.
+/// Addresses as a variable has them.
 fn list(addresses: &[SocketAddr]) -> String {
-    format!("{:?}", addresses.iter().map(ToString::to_string).collect::<Vec<_>>())
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
 }

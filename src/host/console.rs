@@ -1,12 +1,22 @@
 //! The server run by a person, a shell, a container or systemd: signals stop it, its log goes to standard error.
 
+#[cfg(unix)]
+use std::io::IsTerminal as _;
 use std::{
     io::{self, Write as _},
     net::SocketAddr,
     time::Duration,
 };
 
-use super::{args::Settings, exit::Failure, log, run};
+#[cfg(unix)]
+use tokio::signal::unix;
+
+use super::{
+    args::Settings,
+    exit::Failure,
+    log,
+    run::{self, Wish},
+};
 use crate::stop::{Signals, StopReason};
 
 /// Serves until a signal says to stop.
@@ -14,9 +24,13 @@ pub fn serve(settings: &Settings) -> Result<(), Failure> {
     let config = settings.load()?;
     let log = log::of_console(&config.log)?;
     log::tell_panics(|_| {});
-    let outcome = run::run(&config, &log.control(), |config| {
-        let signals = Signals::listen()?;
-        Ok(Console { signals, drain: config.timeouts.drain })
+    let again = settings.clone();
+    let outcome = run::run(&config, &log.control(), Box::new(move || again.load()), |_| {
+        Ok(Console {
+            signals: Signals::listen()?,
+            #[cfg(unix)]
+            hang_up: HangUp::listen()?,
+        })
     });
     // Standard error is told anyway.
     if let (Err(failure), Some(_)) = (&outcome, log.control().file()) {
@@ -27,8 +41,39 @@ pub fn serve(settings: &Settings) -> Result<(), Failure> {
 
 struct Console {
     signals: Signals,
-    #[cfg_attr(windows, expect(dead_code, reason = "only systemd asks"))]
-    drain: Duration,
+    #[cfg(unix)]
+    hang_up: HangUp,
+}
+
+/// SIGHUP: somebody wants the settings to be read again, or the terminal is gone.
+#[cfg(unix)]
+struct HangUp {
+    signal: unix::Signal,
+    /// Whether there was a terminal when the server was started.
+    had_terminal: bool,
+}
+
+#[cfg(unix)]
+impl HangUp {
+    fn listen() -> io::Result<Self> {
+        let signal = unix::signal(unix::SignalKind::hangup())?;
+        Ok(Self { signal, had_terminal: has_terminal() })
+    }
+
+    async fn next(&mut self) -> Wish {
+        self.signal.recv().await;
+        // One that has been closed is none any more.
+        if self.had_terminal && !has_terminal() {
+            Wish::Stop(StopReason::ConsoleClosed)
+        } else {
+            Wish::Reload
+        }
+    }
+}
+
+#[cfg(unix)]
+fn has_terminal() -> bool {
+    io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal()
 }
 
 impl run::Host for Console {
@@ -42,13 +87,21 @@ impl run::Host for Console {
         super::systemd::ready(addresses);
     }
 
-    async fn asked_to_stop(&mut self) -> StopReason {
-        self.signals.next().await
+    async fn asked(&mut self) -> Wish {
+        #[cfg(unix)]
+        let reload = self.hang_up.next();
+        #[cfg(not(unix))]
+        let reload = std::future::pending();
+        tokio::select! {
+            reason = self.signals.next() => Wish::Stop(reason),
+            wish = reload => wish,
+        }
     }
 
-    fn stopping(&mut self, _: StopReason) {
+    #[cfg_attr(windows, expect(unused_variables, reason = "only systemd asks"))]
+    fn stopping(&mut self, _: StopReason, drain: Duration) {
         #[cfg(unix)]
-        super::systemd::stopping(self.drain);
+        super::systemd::stopping(drain);
     }
 
     async fn while_stopping(&mut self) -> &'static str {

@@ -24,7 +24,6 @@ use std::{
 use tracing::{Event, Subscriber};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
-    filter::LevelFilter,
     layer::{Context, SubscriberExt as _},
     reload,
     util::SubscriberInitExt as _,
@@ -37,7 +36,7 @@ use self::{
     rotation::Rotation,
 };
 use super::{exit::Failure, now_ms};
-use crate::config::LogConfig;
+use crate::config::{LogConfig, log_filter};
 
 /// How long the end of the program waits for lines to be written.
 const FLUSH_MAX: Duration = Duration::from_secs(1);
@@ -74,9 +73,8 @@ struct Reach {
 
 impl LogControl {
     /// From now on logs what these directives say. An error leaves it as it was, and says what is wrong with them.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a reload of the configuration is who asks"))]
     pub fn set_level(&self, directives: &str) -> Result<(), String> {
-        let filter = filter(directives)?;
+        let filter = log_filter(directives)?;
         self.0.level.reload(filter).map_err(|error| error.to_string())
     }
 
@@ -169,17 +167,6 @@ pub fn of_service(
     start(config, false, file_of_service(config, data).as_deref(), vec![Box::new(events)])
 }
 
-/// The filter that these directives make. A word alone has to be a level: `EnvFilter` would take one that is mistyped
-/// for part of a program, and log all of that and nothing else.
-pub fn filter(directives: &str) -> Result<EnvFilter, String> {
-    for word in directives.split(',').map(str::trim) {
-        if !word.contains(['=', '[']) && word.parse::<LevelFilter>().is_err() {
-            return Err(format!("{word:?} is no level: error, warn, info, debug, trace or off"));
-        }
-    }
-    EnvFilter::try_new(directives).map_err(|error| format!("{error}: {directives:?}"))
-}
-
 /// Logs every panic from now on, and tells it to `also`: it is a defect, and the only trace of it.
 pub fn tell_panics(also: impl Fn(&std::panic::PanicHookInfo<'_>) + Send + Sync + 'static) {
     // A programmer at work sees where it comes from. It is written by whoever panics, who may have to wait for it.
@@ -210,7 +197,7 @@ fn start(config: &LogConfig, console: bool, file: Option<&Path>, also: Vec<Sink>
         let queue = Queue::start(name.clone(), QUEUE_BYTES_MAX, output).map_err(failure)?;
         destinations.push(Destination { format: format(false), queue, is_file: true });
     }
-    let filter = filter(&config.level).map_err(Failure::Config)?;
+    let filter = log_filter(&config.level).map_err(Failure::Config)?;
     let (subscriber, control) = assemble(destinations, file, filter, also);
     // A log that is already there stays.
     let _ = subscriber.try_init();

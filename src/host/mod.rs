@@ -16,9 +16,11 @@ mod history;
 mod invite;
 mod log;
 mod password;
+mod reload;
 mod run;
 #[cfg(windows)]
 mod service;
+mod settings;
 #[cfg(unix)]
 mod systemd;
 mod tls;
@@ -42,8 +44,8 @@ pub fn main() -> ExitCode {
     match Cli::try_parse() {
         Ok(Cli { command, settings }) => match command.unwrap_or(Command::Run) {
             Command::Run => serve(Ok(settings)),
-            Command::Check => done(check(&settings)),
-            Command::Config => done(settings.load().map(|config| print!("{}", config.to_toml()))),
+            Command::Check => settings::check(&settings),
+            Command::Config(args) => done(settings::run(&args, &settings)),
             Command::Health(args) => done(health::check(&args, &settings).map(|line| println!("{line}"))),
             Command::User(args) => done(alone(user::run(&args, &settings))),
             Command::Invite(args) => done(alone(invite::run(&args, &settings))),
@@ -58,14 +60,6 @@ pub fn main() -> ExitCode {
         Err(error) if error.use_stderr() && is_run() => serve(Err(error)),
         Err(error) => error.exit(),
     }
-}
-
-/// Says whether the server could start with these settings.
-fn check(settings: &Settings) -> Result<(), Failure> {
-    let config = settings.load()?;
-    tls::refuse_plaintext(&config)?;
-    tls::acceptor(&config)?;
-    print("the configuration is valid\n")
 }
 
 /// Whether a command line that cannot be read says to serve: then the service manager may be waiting for it.
@@ -127,7 +121,9 @@ fn done(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("chat-server: {failure}");
+            for line in failure.to_string().lines() {
+                eprintln!("chat-server: {line}");
+            }
             failure.into()
         }
     }

@@ -4,7 +4,15 @@ use std::{convert::Infallible, future, io, net::SocketAddr, sync::Arc, time::Dur
 
 use tokio::{net::TcpListener, task::JoinHandle, time};
 
-use super::{ctl::Channel, database, exit::Failure, first_admin, log::LogControl, tls};
+use super::{
+    ctl::Channel,
+    database,
+    exit::Failure,
+    first_admin,
+    log::LogControl,
+    reload::{Reload, Reread},
+    tls,
+};
 use crate::{
     config::{Config, Registration},
     net::{TlsAcceptor, bind},
@@ -31,33 +39,44 @@ pub trait Host {
     /// The server listens.
     fn ready(&mut self, addresses: &[SocketAddr]);
 
-    /// Waits until the server is to stop.
-    async fn asked_to_stop(&mut self) -> StopReason;
+    /// Waits until somebody wants something of the server. May be dropped and called again.
+    async fn asked(&mut self) -> Wish;
 
-    /// The server stops: it takes no more than `reason` allows.
-    fn stopping(&mut self, reason: StopReason);
+    /// The server stops: it takes no more than `reason` allows, and than `drain`.
+    fn stopping(&mut self, reason: StopReason, drain: Duration);
 
     /// Goes on while the server stops. Returns if it is to end at once, and why.
     async fn while_stopping(&mut self) -> &'static str;
 }
 
-/// Serves until the host says to stop. The host is made in the runtime, before anybody is told that the server
+/// What somebody wants of a running server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// That it stops.
+    Stop(StopReason),
+    /// That it reads its settings again.
+    Reload,
+}
+
+/// Serves until the host says to stop, with settings that are read again by `reread`. The host is made in the runtime, before anybody is told that the server
 /// listens: who reads that may ask it to stop in the next moment.
 pub fn run<H: Host>(
     config: &Config,
     log: &LogControl,
+    reread: Reread,
     host: impl FnOnce(&Config) -> io::Result<H>,
 ) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::running("the runtime does not start", error))?;
-    runtime.block_on(serve(config, log, host))
+    runtime.block_on(serve(config, log, reread, host))
 }
 
 async fn serve<H: Host>(
     config: &Config,
     log: &LogControl,
+    reread: Reread,
     host: impl FnOnce(&Config) -> io::Result<H>,
 ) -> Result<(), Failure> {
     let mut host = host(config).map_err(|error| Failure::running("cannot listen for the stop", error))?;
@@ -81,7 +100,11 @@ async fn serve<H: Host>(
         (started, _) => started?,
     };
     let flush = store.clone().map(flush_logins);
-    let channel = Channel::open(config, server.operator(), log);
+    let theirs = log.clone();
+    let set_level = Box::new(move |level: &str| theirs.set_level(level));
+    let certificates = server.acceptor().map(|acceptor| Arc::clone(acceptor.certificates()));
+    let reload = Reload::new(reread, config, server.operator(), set_level, certificates);
+    let channel = Channel::open(config, server.operator(), log, &reload);
     tracing::info!(
         event = "started",
         version = env!("CARGO_PKG_VERSION"),
@@ -98,11 +121,18 @@ async fn serve<H: Host>(
     );
     tls::warn_of_plaintext(config);
     host.ready(&[server.addresses(), server.tls_addresses()].concat());
-    let reason = tokio::select! {
-        reason = host.asked_to_stop() => reason,
-        () = server.operator().told_to_stop() => StopReason::Terminate,
+    let reloading = tokio::spawn(reload.clone().when_asked());
+    let reason = loop {
+        tokio::select! {
+            wish = host.asked() => match wish {
+                Wish::Stop(reason) => break reason,
+                Wish::Reload => reload.ask(),
+            },
+            () = server.operator().told_to_stop() => break StopReason::Terminate,
+        }
     };
-    host.stopping(reason);
+    reloading.abort();
+    host.stopping(reason, server.operator().policy().timeouts.drain);
     let stopped = async {
         server.stop(reason).await;
         if let Some(flush) = flush {

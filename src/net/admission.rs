@@ -13,12 +13,12 @@ use thiserror::Error;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::LimitConfig, session::network};
+use crate::{config::Live, session::network};
 
 /// Addresses whose recent connections are remembered. Full: the one heard of longest ago is forgotten.
 const RECENT_ADDRESSES_MAX: usize = 65_536;
 
-/// The span in which [`LimitConfig::new_per_address`] connections may be made.
+/// The span in which [`LimitConfig::new_per_address`](crate::config::LimitConfig) connections may be made.
 const RECENT: Duration = Duration::from_secs(10);
 
 /// Why a connection is turned away.
@@ -43,7 +43,7 @@ pub enum Refused {
 
 /// Counts connections, and takes them back when their [`Ticket`]s are dropped.
 pub struct Admission {
-    limits: LimitConfig,
+    live: Live,
     state: Mutex<State>,
 }
 
@@ -72,9 +72,9 @@ pub struct Ticket {
 }
 
 impl Admission {
-    /// Nobody is connected yet.
+    /// Nobody is connected yet. Limits that are lowered put nobody out: they bind whoever comes next.
     #[must_use]
-    pub fn new(limits: LimitConfig) -> Self {
+    pub fn new(live: Live) -> Self {
         let state = State {
             connections: 0,
             addresses: HashMap::new(),
@@ -82,23 +82,24 @@ impl Admission {
             guests: BTreeMap::new(),
             numbers: 0,
         };
-        Self { limits, state: Mutex::new(state) }
+        Self { live, state: Mutex::new(state) }
     }
 
     /// Lets a connection in, perhaps at the cost of the oldest that has not logged in.
     pub fn admit(self: &Arc<Self>, ip: IpAddr, now: Instant) -> Result<Ticket, Refused> {
-        let ip = ip.to_canonical();
-        let address = (!self.limits.exempt_addresses.contains(&ip)).then(|| network(ip));
+        let (policy, ip) = (self.live.now(), ip.to_canonical());
+        let limits = &policy.limits;
+        let address = (!limits.exempt_addresses.contains(&ip)).then(|| network(ip));
         let mut state = self.state.lock();
-        if state.connections >= self.limits.connections {
+        if state.connections >= limits.connections {
             return Err(Refused::Full);
         }
         if let Some(address) = address {
-            if state.comes_too_often(address, self.limits.new_per_address, now) {
+            if state.comes_too_often(address, limits.new_per_address, now) {
                 return Err(Refused::Flood);
             }
             let count = state.addresses.entry(address).or_insert(0);
-            if *count >= self.limits.per_address {
+            if *count >= limits.per_address {
                 return Err(Refused::Crowded);
             }
             *count += 1;
@@ -108,7 +109,7 @@ impl Admission {
         state.numbers += 1;
         let number = state.numbers;
         state.guests.insert(number, evicted.clone());
-        if state.guests.len() > self.limits.guests
+        if state.guests.len() > limits.guests
             && let Some((_, oldest)) = state.guests.pop_first()
         {
             oldest.cancel();
@@ -187,7 +188,7 @@ impl Drop for Ticket {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use crate::config::{Config, LimitConfig, Policy};
 
     fn admission(
         connections: usize,
@@ -195,9 +196,9 @@ mod tests {
         per_address: u32,
         new_per_address: u32,
     ) -> Arc<Admission> {
-        let limits =
-            LimitConfig { connections, guests, per_address, new_per_address, ..Config::default().limits };
-        Arc::new(Admission::new(limits))
+        let mut policy = Policy::of(&Config::default());
+        policy.limits = LimitConfig { connections, guests, per_address, new_per_address, ..policy.limits };
+        Arc::new(Admission::new(Live::new(policy)))
     }
 
     fn ip(text: &str) -> IpAddr {
@@ -231,6 +232,32 @@ mod tests {
         assert_eq!(admission.admit(ip("2001:db8::5"), now).err(), Some(Refused::Flood));
         assert!(admission.admit(ip("2001:db8:0:1::1"), now).is_ok(), "another network");
         assert!(admission.admit(ip("2001:db8::5"), now + RECENT).is_ok(), "10 s later");
+    }
+
+    #[test]
+    fn limits_that_change_bind_whoever_comes_next_and_put_nobody_out() {
+        let admission = admission(10, 10, 10, 100);
+        let now = Instant::now();
+        let mut tickets: Vec<_> =
+            (0..5).map(|_| admission.admit(ip("10.0.0.1"), now).expect("room")).collect();
+        let set = |change: fn(&mut LimitConfig)| {
+            let mut policy = Policy::clone(&admission.live.now());
+            change(&mut policy.limits);
+            admission.live.replace(policy);
+        };
+        set(|limits| limits.per_address = 3);
+        assert_eq!(admission.admit(ip("10.0.0.1"), now).err(), Some(Refused::Crowded));
+        assert!(tickets.iter().all(|ticket| !ticket.evicted().is_cancelled()), "who is here stays");
+        set(|limits| limits.connections = 5);
+        assert_eq!(admission.admit(ip("10.0.0.2"), now).err(), Some(Refused::Full));
+        tickets.truncate(2);
+        tickets.push(admission.admit(ip("10.0.0.1"), now).expect("fewer than three are left"));
+        set(|limits| limits.exempt_addresses = vec!["10.0.0.1".parse().expect("an address")]);
+        tickets.push(admission.admit(ip("10.0.0.1"), now).expect("exempt now"));
+        // Who came under the old limits gives back what they took under those.
+        set(|limits| limits.exempt_addresses.clear());
+        drop(tickets);
+        assert_eq!((admission.connections(), admission.addresses().0), (0, 0));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::{
     shared::Shared,
 };
 use crate::{
+    config::Policy,
     room::{Command, Inbox, Slot},
     session::{Next, Session, Slow, TokenBucket, refused_for},
 };
@@ -62,6 +63,8 @@ pub struct Desk<R> {
     /// The peer's address.
     from: IpAddr,
     shared: Arc<Shared>,
+    /// What Hello told the peer.
+    policy: Arc<Policy>,
     chat: TokenBucket,
     other: TokenBucket,
     conduct: Conduct,
@@ -73,11 +76,17 @@ pub struct Desk<R> {
 
 impl<R: AsyncRead + Unpin> Desk<R> {
     /// A desk for one session.
-    pub fn new(reader: PacketReader<R>, session: Session, from: IpAddr, shared: Arc<Shared>) -> Self {
+    pub fn new(
+        reader: PacketReader<R>,
+        session: Session,
+        from: IpAddr,
+        shared: Arc<Shared>,
+        policy: Arc<Policy>,
+    ) -> Self {
         let now = Instant::now();
         Self {
-            chat: TokenBucket::new(shared.rates.chat, now),
-            other: TokenBucket::new(shared.rates.other, now),
+            chat: TokenBucket::new(policy.rates.chat, now),
+            other: TokenBucket::new(policy.rates.other, now),
             conduct: Conduct::new(now),
             heard: now,
             pinged: false,
@@ -85,6 +94,7 @@ impl<R: AsyncRead + Unpin> Desk<R> {
             session,
             from,
             shared,
+            policy,
         }
     }
 
@@ -316,7 +326,7 @@ impl<R: AsyncRead + Unpin> Desk<R> {
     }
 
     fn check_time(&mut self, now: Instant) -> Result<(), End> {
-        let timeouts = &self.shared.timeouts;
+        let timeouts = &self.policy.timeouts;
         if self.reader.started().is_some_and(|started| now >= started + timeouts.packet) {
             return Err(End::Refused(ErrorCode::PacketTimeout));
         }
@@ -332,7 +342,7 @@ impl<R: AsyncRead + Unpin> Desk<R> {
     }
 
     fn next_deadline(&self) -> Instant {
-        let timeouts = &self.shared.timeouts;
+        let timeouts = &self.policy.timeouts;
         let silence: Duration = if self.pinged { timeouts.idle } else { timeouts.ping_after };
         let silent = self.heard + silence;
         self.reader.started().map_or(silent, |started| silent.min(started + timeouts.packet))

@@ -23,7 +23,7 @@ use super::{
     transport::Transport,
 };
 use crate::{
-    config::Rate,
+    config::{Policy, Rate},
     room::Inbox,
     session::{Session, TokenBucket},
 };
@@ -35,6 +35,8 @@ const GUEST_RATE: Rate = Rate { per_second: 1, burst: GUEST_PACKETS_MAX as u32 }
 pub struct Guest<S> {
     reader: PacketReader<S>,
     shared: Arc<Shared>,
+    /// What went when the peer came, and goes for it as long as it stays.
+    policy: Arc<Policy>,
     about: About,
     rate: TokenBucket,
     refusals: u16,
@@ -50,6 +52,7 @@ impl<S: Transport> Guest<S> {
     pub fn new(socket: S, (conn, peer): (u64, SocketAddr), since: Instant, shared: Arc<Shared>) -> Self {
         Self {
             reader: PacketReader::new(socket, GUEST_PACKET_BYTES_MAX),
+            policy: shared.live.now(),
             shared,
             about: About { conn, peer, since, session: None, missed: 0 },
             rate: TokenBucket::new(GUEST_RATE, since),
@@ -66,7 +69,7 @@ impl<S: Transport> Guest<S> {
         inbox: &Inbox,
         evicted: CancellationToken,
     ) -> Result<Box<Member<S>>, Box<Farewell<S>>> {
-        let deadline = self.about.since + self.shared.timeouts.login;
+        let deadline = self.about.since + self.policy.timeouts.login;
         let stop = self.shared.stop.clone();
         let outcome = tokio::select! {
             // Each of them is the end of this.
@@ -77,9 +80,9 @@ impl<S: Transport> Guest<S> {
             () = evicted.cancelled() => Err(End::Refused(ErrorCode::ServerFull)),
             () = stop.cancelled() => Err(End::Stopping),
         };
-        let Self { reader, shared, about, writing, .. } = *self;
+        let Self { reader, shared, policy, about, writing, .. } = *self;
         match outcome {
-            Ok(session) => Ok(Box::new(Member::new(reader, session, shared, about))),
+            Ok(session) => Ok(Box::new(Member::new(reader, session, shared, policy, about))),
             Err(end) if writing => Err(Box::new(Farewell::torn(reader.into_socket(), end, about))),
             Err(end) => Err(Box::new(Farewell::new(reader.into_socket(), end, about))),
         }
@@ -178,7 +181,7 @@ impl<S: Transport> Guest<S> {
             durability: self.shared.durability,
             ways_in: self.shared.doorkeeper.ways_in(),
             time_ms: (self.shared.clock)(),
-            limits: self.shared.limits,
+            limits: self.policy.announced(self.shared.limits),
         };
         self.write(ServerPacket::HelloAnswer(answer).to_bytes()).await?;
         self.greeted = true;

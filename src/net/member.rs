@@ -18,7 +18,7 @@ use super::{
     transport::Transport,
     writer::Writer,
 };
-use crate::{room::Inbox, session::Session};
+use crate::{config::Policy, room::Inbox, session::Session};
 
 /// How long a polite end waits for what was asked before it to be answered and sent.
 const WIND_DOWN: Duration = Duration::from_millis(250);
@@ -32,7 +32,13 @@ pub struct Member<S> {
 
 impl<S: Transport> Member<S> {
     /// A guest who has just logged in, and what they have sent beyond their login.
-    pub fn new(mut reader: PacketReader<S>, session: Session, shared: Arc<Shared>, mut about: About) -> Self {
+    pub fn new(
+        mut reader: PacketReader<S>,
+        session: Session,
+        shared: Arc<Shared>,
+        policy: Arc<Policy>,
+        mut about: About,
+    ) -> Self {
         let subscriber = Arc::clone(session.subscriber());
         about.session = Some(Arc::clone(&subscriber));
         let (conn, peer, session_id) = (about.conn, about.peer, session.id().0);
@@ -47,8 +53,8 @@ impl<S: Transport> Member<S> {
         });
         let write_half = write_half.expect("the socket has just been split");
         Self {
-            writer: Writer::new(write_half, Outbound::unanswered(subscriber), shared.timeouts.write),
-            desk: Desk::new(reader, session, about.peer.ip(), shared),
+            writer: Writer::new(write_half, Outbound::unanswered(subscriber), policy.timeouts.write),
+            desk: Desk::new(reader, session, about.peer.ip(), shared, policy),
             about,
         }
     }

@@ -6,25 +6,24 @@ use chat_proto::Limits;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    config::{RateConfig, TimeoutConfig},
+    config::Live,
     metrics::Metrics,
     session::{Absences, Doorkeeper, HistorySource},
 };
 
-/// What all connections share: nothing in it changes but counters and tokens.
+/// What all connections share: nothing in it changes but counters, tokens and the policy.
 pub struct Shared {
     /// Who decides about logins.
     pub doorkeeper: Doorkeeper,
     /// What was said before.
     pub history: HistorySource,
-    /// What Hello announces.
+    /// What Hello announces that cannot change; the rest is [`live`](Self::live)'s.
     pub limits: Limits,
     /// What Hello announces of an answer to a line: see [`Durability`](crate::config::Durability).
     pub durability: u16,
-    /// How long a connection may take over things.
-    pub timeouts: TimeoutConfig,
-    /// How fast one session may be.
-    pub rates: RateConfig,
+    /// What may change: how fast a session may be, how long a connection may take over things. Each keeps what goes when
+    /// it comes.
+    pub live: Live,
     /// The counters.
     pub metrics: Arc<Metrics>,
     /// Sessions without a connection.

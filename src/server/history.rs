@@ -6,7 +6,7 @@ use chat_proto::LOBBY;
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
-    config::{Config, Durability},
+    config::{Config, Durability, Live},
     room::{FanOut, Feed, Log},
     session::{HistorySource, HistoryWriter, Upkeep, VERDICTS},
     store::{LastEpoch, Store},
@@ -22,6 +22,7 @@ impl Keeping {
     /// Has what is said written to a database, and says where it can be read back.
     pub fn start(
         config: &Config,
+        live: Live,
         store: &Store,
         fan_out: &mut FanOut,
         clock: fn() -> u64,
@@ -34,7 +35,7 @@ impl Keeping {
         let writer = HistoryWriter::new(store, Arc::clone(&feed), verdicts, failing, Arc::clone(&upkeep));
         let keeping = Self {
             writer: tokio::spawn(writer.run()),
-            upkeep: tokio::spawn(upkeep.run(history.clone(), config.history.clone(), clock)),
+            upkeep: tokio::spawn(upkeep.run(history.clone(), live, clock)),
         };
         (HistorySource::new(history, feed), keeping)
     }

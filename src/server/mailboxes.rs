@@ -40,7 +40,7 @@ impl Storing {
     pub async fn settled(self) {
         self.done.cancel();
         if let Err(error) = self.task.await {
-            tracing::error!(event = "mailboxes_failed", %error, "the writer of mailboxes failed");
+            tracing::error!(event = "mailboxes_failed", err = %error, "the writer of mailboxes failed");
         }
     }
 }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Server;
 use crate::{
+    config::Policy,
     net::{Admission, Shared},
     room::{Behind, Command, Inbox, SessionId, Survey, Totals, Whereabouts},
     session::{Actor, Doorkeeper, Order, SessionRegistry, Subject, Terms},
@@ -117,7 +118,7 @@ impl Operator {
             since_ms: *since_ms,
             now_ms: self.now(),
             state: match () {
-                () if shared.stop.is_cancelled() => State::Stopping,
+                () if self.is_stopping() => State::Stopping,
                 () if doorkeeper.is_draining() => State::Draining,
                 () => State::Open,
             },
@@ -229,6 +230,35 @@ impl Operator {
         self.doorkeeper().drain(on);
         let act = if on { "drain" } else { "open" };
         tracing::info!(event = "moderated", by = Actor::OPERATOR, act, "moderated");
+    }
+
+    /// What goes now of what may change.
+    #[must_use]
+    pub fn policy(&self) -> Arc<Policy> {
+        self.0.shared.live.now()
+    }
+
+    /// Has something else go from now on, all of it at once. Connections keep what they were told when they came.
+    pub fn set_policy(&self, policy: Policy) {
+        self.0.shared.live.replace(policy);
+    }
+
+    /// Counts that settings were read again, and whether they could be.
+    pub fn note_reload(&self, succeeded: bool) {
+        let metrics = &self.0.shared.metrics;
+        metrics.config_reload_success.set(succeeded.into());
+        if succeeded {
+            metrics.config_reloads.add(1);
+            metrics.config_reload_time.set(self.now() / 1_000);
+        } else {
+            metrics.config_reload_failures.add(1);
+        }
+    }
+
+    /// Whether the server stops.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.0.shared.stop.is_cancelled()
     }
 
     /// Asks whoever runs the server to [stop](Server::stop) it.

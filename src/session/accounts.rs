@@ -16,7 +16,7 @@ use super::{
     sanctions::Written,
 };
 use crate::{
-    config::{AccountsConfig, Registration},
+    config::{HashingConfig, Live, Registration},
     room::SessionId,
     store::{Account, AccountId, InviteToken, NewAccount, PasswordHash, Store, StoreError},
 };
@@ -26,7 +26,7 @@ pub struct AccountDesk {
     store: Store,
     hasher: Hasher,
     throttle: Throttle,
-    registration: Registration,
+    live: Live,
     /// Milliseconds since 1970 UTC.
     clock: fn() -> u64,
     /// The time by which tokens expire.
@@ -36,12 +36,12 @@ pub struct AccountDesk {
 impl AccountDesk {
     /// The accounts of a store, by these settings.
     #[must_use]
-    pub fn new(store: Store, config: &AccountsConfig, clock: fn() -> u64) -> Self {
+    pub fn new(store: Store, hashing: &HashingConfig, live: Live, clock: fn() -> u64) -> Self {
         Self {
             store,
-            hasher: Hasher::new(&config.hashing),
+            hasher: Hasher::new(hashing),
             throttle: Throttle::new(),
-            registration: config.registration,
+            live,
             clock,
             steady: SteadyClock::new(clock),
         }
@@ -61,7 +61,7 @@ impl AccountDesk {
     /// Who may make an account.
     #[must_use]
     pub fn registration(&self) -> Registration {
-        self.registration
+        self.live.now().registration
     }
 
     /// Whether an account has the name, or one that looks like it.
@@ -179,7 +179,7 @@ impl AccountDesk {
 
     /// The invitation that is used, if any may be or has to be.
     fn invite(&self, code: &str, from: IpAddr) -> Result<Option<InviteToken>, Refusal> {
-        match (self.registration, code) {
+        match (self.registration(), code) {
             (Registration::Closed, _) => Err(Refusal::new(ErrorCode::RegistrationClosed)),
             (Registration::Open, "") => Ok(None),
             (Registration::Invite, "") => Err(Refusal::new(ErrorCode::InviteInvalid)),

@@ -19,7 +19,7 @@ use super::{
     Whose,
 };
 use crate::{
-    config::{Bounds, Config, Registration, RoomsConfig, SecondLogin},
+    config::{Bounds, Config, Live, Registration, RoomsConfig, SecondLogin},
     room::{Command, Control, Grant, Inbox, Mailbox, SessionId, Subscriber},
     store::AccountId,
 };
@@ -30,8 +30,9 @@ pub struct Doorkeeper {
     rules: NameRules,
     /// `None`: there are guests and no accounts.
     accounts: Option<AccountDesk>,
+    /// Whether people come in without one, where the settings leave that open.
     guests: bool,
-    second_login: SecondLogin,
+    live: Live,
     next_session: AtomicU64,
     pub(super) mailbox: Bounds,
     rooms: RoomsConfig,
@@ -63,6 +64,7 @@ impl Doorkeeper {
         registry: Arc<SessionRegistry>,
         accounts: Option<AccountDesk>,
         config: &Config,
+        live: Live,
         guests: bool,
         frozen: bool,
         families: Arc<Families>,
@@ -70,9 +72,9 @@ impl Doorkeeper {
         Self {
             registry,
             rules: NameRules::new(config.accounts.names, &config.accounts.reserved),
-            guests: config.accounts.guests.unwrap_or(guests) || accounts.is_none(),
+            guests,
             accounts,
-            second_login: config.accounts.second_login,
+            live,
             next_session: AtomicU64::new(1),
             mailbox: config.mailbox,
             rooms: config.rooms.clone(),
@@ -178,7 +180,7 @@ impl Doorkeeper {
     /// How people get in, as Hello tells it.
     #[must_use]
     pub fn ways_in(&self) -> u16 {
-        let guests = if self.guests { way_in::GUEST } else { 0 };
+        let guests = if self.takes_guests() { way_in::GUEST } else { 0 };
         let accounts = self.accounts.as_ref().map_or(0, |accounts| {
             way_in::PASSWORD
                 | match accounts.registration() {
@@ -189,6 +191,10 @@ impl Doorkeeper {
                 }
         });
         guests | accounts
+    }
+
+    fn takes_guests(&self) -> bool {
+        self.live.now().guests.unwrap_or(self.guests) || self.accounts.is_none()
     }
 
     /// The accounts, if there are any.
@@ -270,7 +276,7 @@ impl Doorkeeper {
 
     /// Somebody without an account: a name that nobody has, and that looks like nobody's.
     async fn guest(&self, name: Username) -> Result<Known, Refusal> {
-        if !self.guests {
+        if !self.takes_guests() {
             return Err(Refusal::new(ErrorCode::AuthFailed));
         }
         let forms = NameForms::of(&name);
@@ -294,7 +300,7 @@ impl Doorkeeper {
     }
 
     pub(super) fn claim(&self, forms: &NameForms, subscriber: &Arc<Subscriber>) -> Result<(), ErrorCode> {
-        if subscriber.role() == Role::Guest || self.second_login == SecondLogin::Refused {
+        if subscriber.role() == Role::Guest || self.live.now().second_login == SecondLogin::Refused {
             return self.registry.claim(forms, subscriber);
         }
         if let Some(before) = self.registry.take_over(forms, subscriber) {

@@ -279,7 +279,7 @@ impl<S: MailboxStore> MailboxWriter<S> {
     fn note<T>(&mut self, outcome: &Result<T, StoreError>) {
         match outcome {
             Err(error) if !self.fails => {
-                tracing::error!(event = "whispers_failing", %error, "whispers cannot be stored");
+                tracing::error!(event = "whispers_failing", err = %error, "whispers cannot be stored");
             }
             Ok(_) if self.fails => tracing::info!(event = "whispers_work", "whispers are stored again"),
             _ => {}

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use crate::{
-    config::HistoryConfig,
+    config::Live,
     store::{History, StoreError},
 };
 
@@ -52,8 +52,8 @@ impl Upkeep {
     }
 
     /// Deletes what is due, for as long as the server runs. May be dropped at any time: the next start goes on.
-    pub async fn run(self: Arc<Self>, store: History, config: HistoryConfig, clock: fn() -> u64) {
-        let age_ms = u64::try_from(config.age.as_millis()).unwrap_or(u64::MAX);
+    pub async fn run(self: Arc<Self>, store: History, live: Live, clock: fn() -> u64) {
+        let mut before = live.now();
         let start = Instant::now();
         let (mut next, mut next_all) = (start + EVERY, start + EVERY);
         loop {
@@ -65,13 +65,18 @@ impl Upkeep {
             let mut done = forget(&store, gone).await;
             let now = Instant::now();
             if now >= next {
+                let policy = live.now();
+                let (lines, age) = (policy.history_lines, policy.history_age);
+                let is_other = (lines, age) != (before.history_lines, before.history_age);
+                before = policy;
+                let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
                 let older_than_ms = clock().saturating_sub(age_ms);
                 let grown = mem::take(&mut self.due.lock().grown);
-                let pruned = if now >= next_all {
+                let pruned = if now >= next_all || is_other {
                     next_all = now + ALL_EVERY;
-                    prune_all(&store, config.lines, older_than_ms).await
+                    prune_all(&store, lines, older_than_ms).await
                 } else {
-                    prune(&store, grown, config.lines, older_than_ms).await
+                    prune(&store, grown, lines, older_than_ms).await
                 };
                 done = done.and(pruned);
                 next = now + EVERY;
@@ -110,5 +115,71 @@ async fn prune_all(store: &History, lines: u64, older_than_ms: u64) -> Result<()
         let Some(last) = page.last() else { return Ok(()) };
         after = *last;
         prune(store, page.into_iter().collect(), lines, older_than_ms).await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, process, sync::mpsc};
+
+    use chat_proto::LOBBY;
+    use tokio::{task::spawn_blocking, time};
+
+    use super::*;
+    use crate::{
+        config::{Config, Policy},
+        store::{Batch, Cursor, NewLine, PageLimit, Place, Store},
+    };
+
+    fn line(seq: u64) -> NewLine {
+        let (sender, text) = ("kim".into(), format!("line {seq}"));
+        NewLine { seq, time_ms: seq, session: None, account: None, sender, message_id: None, text }
+    }
+
+    /// Waits until the lobby has no more lines than these.
+    async fn left(history: &History, lines: usize) {
+        let begun = std::time::Instant::now();
+        let end = Cursor { conversation: LOBBY, epoch: 0, seq: 0 };
+        loop {
+            let page = history.before(end, PageLimit { lines: 100, bytes: 10_000 }).await.expect("a page");
+            if page.lines.len() == lines {
+                return;
+            }
+            assert!(begun.elapsed().as_secs() < 60, "{} lines are left", page.lines.len());
+        }
+    }
+
+    #[tokio::test]
+    async fn where_less_is_to_be_kept_from_now_on_the_rest_goes_within_a_minute() {
+        let folder = std::env::temp_dir().join(format!("chat upkeep {}", process::id()));
+        fs::create_dir(&folder).expect("a new folder");
+        let store = Store::open(&Place::in_folder(&folder).expect("a path")).await.expect("a new database");
+        let history = store.history().clone();
+        let lines = (1..=10).map(line).collect();
+        let batch = Batch { conversation: LOBBY, epoch: 7, lines, ..Batch::default() };
+        history.write(&[batch]).await.expect("written");
+        // While somebody blocks a thread, the clock goes on only when it is told to: a database takes its time.
+        time::pause();
+        let (release, held) = mpsc::channel::<()>();
+        let holding = spawn_blocking(move || held.recv());
+        let mut policy = Policy { history_lines: 8, ..Policy::of(&Config::default()) };
+        let live = Live::new(policy.clone());
+        let running = tokio::spawn(Arc::new(Upkeep::default()).run(history.clone(), live.clone(), || 10));
+        tokio::task::yield_now().await;
+        time::advance(EVERY + Duration::from_secs(1)).await;
+        left(&history, 8).await;
+        policy.history_lines = 3;
+        live.replace(policy.clone());
+        time::advance(EVERY + Duration::from_secs(1)).await;
+        left(&history, 3).await;
+        policy.history_age = Duration::from_millis(1);
+        live.replace(policy);
+        time::advance(EVERY + Duration::from_secs(1)).await;
+        left(&history, 2).await;
+        drop(release);
+        running.abort();
+        let _ = (running.await, holding.await);
+        store.close().await.expect("closed");
+        fs::remove_dir_all(folder).expect("ours");
     }
 }

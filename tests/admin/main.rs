@@ -10,6 +10,8 @@ mod folders;
 mod history;
 mod invites;
 mod moving;
+mod reload;
+mod settings;
 mod users;
 
 #[path = "../common/folder.rs"]

@@ -81,8 +81,19 @@ impl ServerProcess {
     /// Sends Ctrl-C's signal.
     #[cfg(unix)]
     pub fn interrupt(&self) {
+        self.signal(rustix::process::Signal::INT);
+    }
+
+    /// Sends the signal that daemons read their settings again at.
+    #[cfg(unix)]
+    pub fn hang_up(&self) {
+        self.signal(rustix::process::Signal::HUP);
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::INT).expect("it is there");
+        rustix::process::kill_process(pid, signal).expect("it is there");
     }
 
     /// Ends it at once.

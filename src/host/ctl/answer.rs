@@ -11,12 +11,16 @@ use super::{
     request::{End, Request, Whom},
 };
 use crate::{
+    config::Changes,
     host::{log::LogControl, now_ms, shown_time},
     platform,
     room::{Behind, FOR_GOOD, SURVEY_PAGE, SessionId, Whereabouts},
     server::{Operator, Status},
     session::{Subject, Terms, parse_network},
 };
+
+/// Bytes of why settings were not taken: as JSON they may be twice as many, and have to fit into a record.
+const FAULTS_BYTES_MAX: usize = 7 * 1024;
 
 /// Does what is asked, and answers it. An error is the asker's connection: nothing more can be said.
 pub async fn answer<S>(request: Request, reach: &Reach, out: &mut Out<'_, S>) -> io::Result<()>
@@ -27,6 +31,15 @@ where
     let outcome = match request {
         Request::Sessions => sessions(operator, out).await?,
         Request::Rooms => rooms(operator, out).await?,
+        Request::Reload => match reach.reload.run().await {
+            Ok(Changes { in_force, restart }) => {
+                Ok(vec![json!({ "did": "reload", "in_force": in_force, "restart": restart })])
+            }
+            Err(mut why) => {
+                why.truncate(why.floor_char_boundary(FAULTS_BYTES_MAX));
+                return out.write(&refused(0, &why)).await;
+            }
+        },
         Request::Slow { most } => {
             operator.slow().await.map(|slow| slow.iter().take(most).map(behind).collect())
         }
@@ -92,7 +105,9 @@ async fn act(request: Request, operator: &Operator) -> Result<Vec<Value>, ErrorC
         }
         // Whoever serves the connection tells the server, once this has been said.
         Request::Stop => json!({ "did": "stop" }),
-        Request::Sessions | Request::Rooms | Request::Slow { .. } | Request::ReopenLog => Value::Null,
+        Request::Sessions | Request::Rooms | Request::Slow { .. } | Request::ReopenLog | Request::Reload => {
+            Value::Null
+        }
     };
     Ok(vec![record])
 }

@@ -34,6 +34,7 @@ Examples:
   chat-server ctl ban lee --for 7d flooding         by name, wherever they come from
   chat-server ctl ban 192.0.2.0/24                  by network, whatever their name
   chat-server ctl announce 'A new version in ten minutes'
+  chat-server ctl reload                            after a change in the configuration file
   chat-server ctl drain; chat-server ctl stop
   chat-server --data /var/lib/iocp-chat ctl status  of a service: its data folder, with its rights
 
@@ -113,6 +114,9 @@ pub enum Verb {
         #[arg(long)]
         off: bool,
     },
+    /// Read the settings again, from where the server has them, and say what is in force now and what needs a restart.
+    /// All of it, or where something is wrong nothing.
+    Reload,
     /// Stop the server, and wait until it has said goodbye to everyone.
     Stop,
     /// Go on in a new log file of the same name: the old one has been moved away.
@@ -165,6 +169,7 @@ impl Verb {
             Self::Freeze => Request::Freeze { on: true },
             Self::Thaw => Request::Freeze { on: false },
             Self::Drain { off } => Request::Drain { on: !off },
+            Self::Reload => Request::Reload,
             Self::Stop => Request::Stop,
             Self::ReopenLog => Request::ReopenLog,
         }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    host::{folder, log::LogControl},
+    host::{folder, log::LogControl, reload::Reload},
     server::Operator,
 };
 
@@ -36,6 +36,8 @@ pub struct Reach {
     pub operator: Operator,
     /// Its log.
     pub log: LogControl,
+    /// The way to change its settings.
+    pub reload: Reload,
 }
 
 /// The channel of a running server. Dropped, it closes soon; [closed](Self::close), it has.
@@ -48,12 +50,12 @@ pub struct Channel {
 impl Channel {
     /// Listens, if there is a folder to listen in. A server that cannot be reached this way serves all the same, and
     /// its log says so. Must be called within a Tokio runtime.
-    pub fn open(config: &Config, operator: &Operator, log: &LogControl) -> Option<Self> {
+    pub fn open(config: &Config, operator: &Operator, log: &LogControl, reload: &Reload) -> Option<Self> {
         let folder = folder::of_channel(config)?;
         match Listener::open(&folder) {
             Ok(listener) => {
                 let (address, stop) = (listener.to_string(), CancellationToken::new());
-                let reach = Reach { operator: operator.clone(), log: log.clone() };
+                let reach = Reach { operator: operator.clone(), log: log.clone(), reload: reload.clone() };
                 let task = tokio::spawn(listen(listener, reach, stop.clone()));
                 Some(Self { address, stop: stop.drop_guard(), task })
             }

@@ -74,6 +74,8 @@ pub enum Request {
         /// Which.
         on: bool,
     },
+    /// The settings are read again, and what can be in force at once is.
+    Reload,
     /// The server stops. The channel closes when it has.
     Stop,
     /// The log goes on in a new file of the same name.

@@ -36,6 +36,7 @@ impl Table {
                 ("KIND  UNTIL                 BY                WHOM  REASON\n", held, "nobody is\n")
             }
             Verb::Status { .. } => ("", status, ""),
+            Verb::Reload => ("", reloaded, ""),
             _ => ("", did, ""),
         };
         Self { heading, row, none, rows: 0 }
@@ -154,6 +155,17 @@ fn held(held: &Value) -> String {
     let fill = " ".repeat(16 - by.width());
     let until = held["until"].as_str().unwrap_or("for good");
     line(&format!("{:<4}  {until:<20}  {by}{fill}", text(held, "kind")), whom(held), text(held, "reason"))
+}
+
+/// Which keys have changed, a line each.
+fn reloaded(record: &Value) -> String {
+    let keys = |list| record[list].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let rows = |heading, list| {
+        let lines: String = keys(list).map(|key| cut_line(&format!("  {key}"))).collect();
+        if lines.is_empty() { lines } else { format!("{heading}\n{lines}") }
+    };
+    let shown = rows("in force now:", "in_force") + &rows("needs a restart:", "restart");
+    if shown.is_empty() { "nothing has changed\n".into() } else { shown }
 }
 
 /// What was done, as a sentence.

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tracing::subscriber::with_default;
 
 use super::*;
-use crate::config::{LogAddresses, LogFormat};
+use crate::config::{LogAddresses, LogFormat, log_filter};
 
 /// Keeps what it is given.
 struct Memory(Arc<Mutex<String>>);
@@ -28,7 +28,7 @@ fn logged(format: LogFormat, addresses: LogAddresses, level: &str, work: impl Fn
     let queue = Queue::start("memory".into(), QUEUE_BYTES_MAX, Memory(Arc::clone(&text))).expect("a thread");
     let format = LineFormat { format, colour: false, addresses };
     let destinations = vec![Destination { format, queue, is_file: true }];
-    let (subscriber, control) = assemble(destinations, None, filter(level).expect("a level"), Vec::new());
+    let (subscriber, control) = assemble(destinations, None, log_filter(level).expect("a level"), Vec::new());
     with_default(subscriber, || work(&control));
     drop(Log(control));
     let text = text.lock().expect("whole");

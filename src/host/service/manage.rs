@@ -187,8 +187,11 @@ fn launch_arguments(settings: &Settings, folder: &Path) -> Result<Vec<OsString>,
     if settings.allow_plaintext {
         arguments.push("--allow-plaintext".into());
     }
-    for (key, value) in config::environment_settings(std::env::vars()) {
-        arguments.extend(["--set".into(), format!("{key}={value}").into()]);
+    for (name, value) in std::env::vars() {
+        // The folder has just been said.
+        if let Some(key) = config::key_of_variable(&name).filter(|key| key != "data") {
+            arguments.extend(["--set".into(), format!("{key}={value}").into()]);
+        }
     }
     for setting in &settings.set {
         arguments.extend(["--set".into(), setting.into()]);

@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use windows_service::{
     define_windows_service,
@@ -34,7 +35,7 @@ use crate::{
         args::Settings,
         exit::Failure,
         log::{self, LogControl},
-        run::{self, Host},
+        run::{self, Host, Wish},
     },
     platform::EventKind,
     stop::StopReason,
@@ -69,6 +70,8 @@ static EXIT_CODE: AtomicU8 = AtomicU8::new(0);
 static STOP: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new);
 /// The log, once there is one.
 static LOG: OnceLock<LogControl> = OnceLock::new();
+/// That somebody wants it to read its settings again: `sc control NAME paramchange`.
+static RELOAD: Notify = Notify::const_new();
 /// The way to the service manager, once there is one.
 static STATUS: OnceLock<ServiceStatusHandle> = OnceLock::new();
 
@@ -137,7 +140,13 @@ fn serve(
     let control = LOG.get_or_init(|| log.control());
     service.folder = data;
     service.starting();
-    let outcome = run::run(&config, control, |_| Ok(service));
+    let folder = folder.to_owned();
+    let reread = Box::new(move || {
+        let mut config = settings.load()?;
+        config.data.get_or_insert_with(|| folder.clone());
+        Ok(config)
+    });
+    let outcome = run::run(&config, control, reread, |_| Ok(service));
     if let Err(failure) = &outcome {
         tracing::error!(event = "failed", code = failure.code(), err = %failure, "failed");
     }
@@ -154,6 +163,10 @@ fn on_control(control: ServiceControl) -> ServiceControlHandlerResult {
                 say(*status, ServiceState::StopPending, ServiceExitCode::NO_ERROR, 1, STOP_HINT);
             }
             STOP.cancel();
+            ServiceControlHandlerResult::NoError
+        }
+        ServiceControl::ParamChange => {
+            RELOAD.notify_one();
             ServiceControlHandlerResult::NoError
         }
         ServiceControl::Interrogate => ServiceControlHandlerResult::NoError,
@@ -176,7 +189,11 @@ fn say(
     wait_hint: Duration,
 ) {
     let controls_accepted = match state {
-        ServiceState::Running => ServiceControlAccept::STOP | ServiceControlAccept::PRESHUTDOWN,
+        ServiceState::Running => {
+            ServiceControlAccept::STOP
+                | ServiceControlAccept::PRESHUTDOWN
+                | ServiceControlAccept::PARAM_CHANGE
+        }
         _ => ServiceControlAccept::empty(),
     };
     let told = status.set_service_status(ServiceStatus {
@@ -242,12 +259,15 @@ impl Host for &mut Service {
         self.checkpoint = 1;
     }
 
-    async fn asked_to_stop(&mut self) -> StopReason {
-        STOP.cancelled().await;
-        StopReason::Service
+    async fn asked(&mut self) -> Wish {
+        tokio::select! {
+            biased;
+            () = STOP.cancelled() => Wish::Stop(StopReason::Service),
+            () = RELOAD.notified() => Wish::Reload,
+        }
     }
 
-    fn stopping(&mut self, _: StopReason) {
+    fn stopping(&mut self, _: StopReason, _: Duration) {
         self.checkpoint += 1;
         say(self.status, ServiceState::StopPending, ServiceExitCode::NO_ERROR, self.checkpoint, STOP_HINT);
     }
@@ -255,7 +275,7 @@ impl Host for &mut Service {
     async fn while_stopping(&mut self) -> &'static str {
         loop {
             tokio::time::sleep(STOP_NEWS).await;
-            self.stopping(StopReason::Service);
+            self.stopping(StopReason::Service, STOP_NEWS);
         }
     }
 }

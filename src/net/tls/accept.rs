@@ -106,7 +106,7 @@ async fn greet<S: Transport>(
     acceptor: &TlsAcceptor,
     shared: &Shared,
 ) -> Result<TlsStream<S>, (Refused, Option<S>)> {
-    let deadline = since + acceptor.handshake.min(shared.timeouts.login);
+    let deadline = since + acceptor.handshake.min(shared.live.now().timeouts.login);
     let mut stream = TlsStream::new(socket, acceptor.certificates.server_config())
         .map_err(|error| (Refused::Failed(error), None))?;
     let evicted = ticket.evicted();
@@ -135,7 +135,7 @@ fn tell(refused: &Refused, peer: SocketAddr, shared: &Shared) {
         Refused::Late => TlsFailure::Timeout,
         Refused::Unwanted => return,
     };
-    let error = match refused {
+    let err = match refused {
         Refused::Failed(error) => Some(tracing::field::display(error)),
         Refused::Late | Refused::Unwanted => None,
     };
@@ -143,7 +143,7 @@ fn tell(refused: &Refused, peer: SocketAddr, shared: &Shared) {
     if failure == TlsFailure::NotTls {
         shared.metrics.misdirected.add(1);
     }
-    tracing::debug!(event = "tls_failed", %peer, reason = failure.name(), error, "no handshake");
+    tracing::debug!(event = "tls_failed", %peer, reason = failure.name(), err, "no handshake");
 }
 
 /// Says this, and closes so that it arrives, and what was said before it.

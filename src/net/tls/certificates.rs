@@ -16,6 +16,7 @@ use rustls::{
 };
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 use super::{ALPN, Certificate, client_ca::ClientCa};
@@ -90,6 +91,7 @@ pub struct Certificates {
     accept_expired: bool,
     clock: fn() -> u64,
     current: RwLock<Arc<Loaded>>,
+    look: Notify,
 }
 
 struct Loaded {
@@ -106,7 +108,7 @@ impl Certificates {
         clock: fn() -> u64,
     ) -> Result<Self, CertificateError> {
         let loaded = Loaded::from(&files, accept_expired, clock() / 1_000)?;
-        Ok(Self { files, accept_expired, clock, current: RwLock::new(Arc::new(loaded)) })
+        Ok(Self { files, accept_expired, clock, current: RwLock::new(Arc::new(loaded)), look: Notify::new() })
     }
 
     /// Reads the files again, and shows what they have from now on. If they have nothing that can be shown, all stays as
@@ -116,6 +118,21 @@ impl Certificates {
         let certificate = loaded.certificate.clone();
         *self.current.write() = Arc::new(loaded);
         Ok(certificate)
+    }
+
+    /// Says what is wrong with the files as they are now, and shows nothing of them. Reads files: not for an async task.
+    pub fn check(&self) -> Result<(), CertificateError> {
+        Loaded::from(&self.files, self.accept_expired, (self.clock)() / 1_000).map(drop)
+    }
+
+    /// Has the server look at the files now, and not when it would by itself.
+    pub fn look_now(&self) {
+        self.look.notify_one();
+    }
+
+    /// Waits until somebody wants that. May be dropped and called again.
+    pub(super) async fn asked_to_look(&self) {
+        self.look.notified().await;
     }
 
     /// What is shown now.

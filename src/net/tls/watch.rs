@@ -29,13 +29,13 @@ struct Sight {
 }
 
 impl Sight {
-    /// Whether they are to be read: they are not as they were, and have stopped changing.
-    fn look(&mut self, now: FilesDigest) -> bool {
+    /// Whether they are to be read: they are not as they were, and have stopped changing, or somebody says so.
+    fn look(&mut self, now: FilesDigest, asked: bool) -> bool {
         if now == self.read {
             self.changed = None;
             return false;
         }
-        if self.changed.replace(now) != Some(now) {
+        if self.changed.replace(now) != Some(now) && !asked {
             return false;
         }
         *self = Self { read: now, changed: None };
@@ -56,14 +56,15 @@ pub async fn watch_certificates(certificates: Arc<Certificates>, shared: Arc<Sha
             warned = Some(Instant::now());
             tracing::warn!(event = "certificate_expires", days, "the certificate expires soon, or has");
         }
-        tokio::select! {
+        let asked = tokio::select! {
             () = shared.stop.cancelled() => return,
-            () = sleep(LOOK) => {}
-        }
+            () = sleep(LOOK) => false,
+            () = certificates.asked_to_look() => true,
+        };
         let reader = Arc::clone(&certificates);
         // Dropped when the server stops meanwhile: it only reads.
         let Ok(now) = spawn_blocking(move || reader.digest_now()).await else { return };
-        if !sight.look(now) {
+        if !sight.look(now, asked) {
             continue;
         }
         let reader = Arc::clone(&certificates);
@@ -74,7 +75,7 @@ pub async fn watch_certificates(certificates: Arc<Certificates>, shared: Arc<Sha
                 tracing::info!(event = "certificate_loaded", not_after, pin, "the certificate was exchanged");
             }
             Ok(Err(error)) => {
-                tracing::warn!(event = "certificate_kept", %error, "the new certificate cannot be used: the old one stays");
+                tracing::warn!(event = "certificate_kept", err = %error, "the new certificate cannot be used: the old one stays");
             }
             Err(_) => return,
         }
@@ -89,7 +90,9 @@ mod tests {
     fn files_are_read_once_for_each_change_and_not_while_they_change() {
         let mut sight = Sight { read: [1; 32], changed: None };
         let looks = [1, 2, 3, 3, 3, 4, 3, 1, 1, 1];
-        let read: Vec<_> = looks.map(|files| sight.look([files; 32])).into();
+        let read: Vec<_> = looks.map(|files| sight.look([files; 32], false)).into();
         assert_eq!(read, [false, false, false, true, false, false, false, false, true, false]);
+        // Whoever asks knows that they are whole.
+        assert!(!sight.look([1; 32], true) && sight.look([2; 32], true) && !sight.look([2; 32], true));
     }
 }

@@ -1,0 +1,156 @@
+//! Settings that change while a server runs: by `ctl reload`, and by SIGHUP.
+
+use std::path::PathBuf;
+#[cfg(unix)]
+use std::{process::Command, time::Instant};
+
+use chat_proto::Credential;
+use iocp_chat::client::{Client, Events, Session};
+use serde_json::Value;
+
+#[cfg(unix)]
+use crate::process;
+use crate::{Data, Said, process::ServerProcess};
+
+/// A server with a file of settings.
+struct Served {
+    server: ServerProcess,
+    data: Data,
+    file: PathBuf,
+}
+
+impl Served {
+    fn new(text: &str, more: &[&str]) -> Self {
+        let data = Data::new();
+        let file = data.put("chat.toml", text.as_bytes());
+        let args = [&["--config", file.to_str().expect("text")], more].concat();
+        let server = ServerProcess::with_accounts(&data.folder, &args);
+        Self { server, data, file }
+    }
+
+    fn write(&self, text: &str) {
+        self.data.put("chat.toml", text.as_bytes());
+    }
+
+    fn reload(&self) -> Said {
+        self.data.run(&["ctl", "reload"])
+    }
+
+    fn status(&self) -> Value {
+        serde_json::from_str(&self.data.done(&["ctl", "status", "--json"])).expect("JSON")
+    }
+
+    async fn guest(&self, name: &str) -> Result<(Session, Events), iocp_chat::client::Error> {
+        Client::connect(self.server.address).await?.log_in(name, Credential::None).await
+    }
+
+    /// Stops it; what it logged.
+    fn log(self) -> String {
+        self.data.done(&["ctl", "stop"]);
+        let (status, log) = self.server.ended();
+        assert_eq!(status.code(), Some(0), "{log}");
+        log
+    }
+}
+
+#[tokio::test]
+async fn what_can_change_does_and_what_cannot_is_told() {
+    let without = ["--set", "database.url=none", "--set", "limits.guests=50"];
+    let served = Served::new("[limits]\nconnections = 100\n", &without);
+    let (kim, _events) = served.guest("kim").await.expect("let in");
+    served.write(
+        "listen = ['127.0.0.1:1']\n[limits]\nconnections = 1\nguests = 7\n[log]\nlevel = 'debug'\n[lobby]\nlines = 9\n",
+    );
+    let said = served.reload();
+    let expected = "in force now:\n  limits.connections\n  log.level\nneeds a restart:\n  lobby.lines\n";
+    assert_eq!((said.code, said.out.as_str()), (Some(0), expected), "{said:?}");
+    served.guest("lee").await.map(drop).expect_err("there is room for one");
+    kim.broadcast("still here").await.expect("nobody is put out");
+    let again: Value =
+        serde_json::from_str(&served.data.done(&["ctl", "reload", "--json"])).expect("one record");
+    assert_eq!(again["in_force"], serde_json::json!([]));
+    assert_eq!(again["restart"], serde_json::json!(["lobby.lines"]));
+    served.write("[limits]\nconnections = 100\n");
+    assert_eq!(served.reload().out, "in force now:\n  limits.connections\n  log.level\n");
+    assert_eq!(served.reload().out, "nothing has changed\n");
+    served.guest("lee").await.expect("there is room again");
+    let log = served.log();
+    assert_eq!(log.matches("\"config_reloaded\"").count(), 4, "{log}");
+    assert_eq!(log.matches("\"turned_away\"").count(), 1, "debug was in force meanwhile: {log}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_wrong_leaves_everything_as_it_was_and_the_answer_says_where() {
+    let served = Served::new("[limits]\nconnections = 100\n", &["--set", "database.url=none"]);
+    served.write("[limits]\nconnections = 1\nguest = 5\nper_address = 'x'\n");
+    let said = served.reload();
+    let name = served.file.display();
+    let expected = format!(
+        "chat-server: {name}:3:1: there is no key `limits.guest`; did you mean `limits.guests`?\n\
+         chat-server: {name}:4:15: `limits.per_address` takes a whole number from 0 to 4294967295\n"
+    );
+    assert_eq!((said.code, said.err.as_str()), (Some(1), expected.as_str()));
+    let (_kim, _) = served.guest("kim").await.expect("let in");
+    let (_lee, _) = served.guest("lee").await.expect("a second one too");
+    std::fs::remove_file(&served.file).expect("ours");
+    let said = served.reload();
+    assert!(said.code == Some(1) && said.err.contains("chat.toml: "), "{said:?}");
+    served.write("[limits]\nconnections = 2\n");
+    assert_eq!(served.reload().code, Some(0));
+    served.guest("park").await.map(drop).expect_err("there is room for two");
+    let log = served.log();
+    assert_eq!(log.matches("\"config_reload_failed\"").count(), 2, "one event each: {log}");
+}
+
+#[cfg(unix)]
+#[test]
+fn sighup_reads_the_settings_again_and_never_ends_the_server() {
+    let served = Served::new("[accounts]\nregistration = 'open'\n", &[]);
+    let becomes = |registration: bool| {
+        let begun = Instant::now();
+        while served.status()["registration"] != registration {
+            assert!(begun.elapsed().as_secs() < 60, "nothing has changed");
+        }
+    };
+    becomes(true);
+    served.write("[accounts]\nregistration = 'closed'\n");
+    served.server.hang_up();
+    becomes(false);
+    served.write("[accounts]\nregistration = 'ajar'\n");
+    served.server.hang_up();
+    // Behind it, so it has been done when this has.
+    assert_eq!(served.reload().code, Some(1));
+    becomes(false);
+    served.write("[accounts]\nregistration = 'invite'\n");
+    served.server.hang_up();
+    becomes(true);
+    let log = served.log();
+    assert!(log.matches("\"config_reloaded\"").count() >= 2, "{log}");
+    assert!(log.contains("chat.toml:2:16: `accounts.registration`"), "{log}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_that_is_closed_ends_the_server_that_was_started_in_it() {
+    use rustix::{
+        fs::{Mode, OFlags},
+        pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
+    };
+    // Nobody else has its near end, or it would not be closed here.
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let near = openpt(flags).expect("a pseudo-terminal");
+    grantpt(&near).and_then(|()| unlockpt(&near)).expect("it can be opened");
+    let path = ptsname(&near, Vec::new()).expect("it has a name");
+    let far = rustix::fs::open(path, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).expect("it opens");
+    let data = Data::new();
+    let mut command = Command::new(process::program());
+    let server = ServerProcess::spawn(command.arg("--data").arg(&*data.folder).stdin(far));
+    server.hang_up();
+    // It answers, so it has not ended.
+    assert_eq!(data.done(&["ctl", "reload"]), "nothing has changed\n");
+    drop((near, command));
+    server.hang_up();
+    let (status, log) = server.ended();
+    assert_eq!(status.code(), Some(0), "{log}");
+    assert!(log.contains("ConsoleClosed"), "{log}");
+}

@@ -1,4 +1,4 @@
-//! Tells the program which commit it is built from, without a program of git's.
+//! Tells the program for what and from which commit it is built, without a program of git's.
 //!
 //! `CHAT_COMMIT` in the environment goes first: a build from an archive says it that way. Only a release build
 //! looks into `.git`; a debug build would be built again after each commit, for nothing.
@@ -8,6 +8,7 @@ use std::{env, fs, path::Path};
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed=CHAT_COMMIT");
+    println!("cargo:rustc-env=CHAT_TARGET={}", env::var("TARGET").unwrap_or_default());
     if env::var_os("CHAT_COMMIT").is_some() || env::var("PROFILE").is_ok_and(|profile| profile != "release") {
         return;
     }

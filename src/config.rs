@@ -1,6 +1,7 @@
 //! What an operator may set, its defaults, and where a value comes from: flag, environment, file, default.
 
 mod accounts;
+mod admin;
 mod changes;
 mod database;
 mod fault;
@@ -29,6 +30,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use accounts::{AccountsConfig, HashingConfig, NamePolicy, Registration, SecondLogin};
+pub use admin::AdminConfig;
 pub use changes::{Changes, blend};
 pub use database::DatabaseConfig;
 pub use fault::{ConfigError, Fault, Origin, Position};
@@ -81,6 +83,8 @@ pub struct Config {
     pub tls: TlsConfig,
     /// What the operator sees.
     pub log: LogConfig,
+    /// Metrics and health, for programs on this machine.
+    pub admin: AdminConfig,
 }
 
 /// How many.
@@ -203,6 +207,7 @@ impl Default for Config {
             history: HistoryConfig::default(),
             log: LogConfig::default(),
             tls: TlsConfig::default(),
+            admin: AdminConfig::default(),
         }
     }
 }
@@ -276,6 +281,7 @@ impl Config {
         self.history.check()?;
         self.log.check()?;
         self.tls.check()?;
+        self.admin.check()?;
         if self.history.durability == Durability::Full && !self.keeps_history() {
             return Err("`history.durability` \"full\" needs `history.keep` and a database".into());
         }

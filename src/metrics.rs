@@ -1,30 +1,72 @@
 //! What the server counts: plain numbers that any floor may raise.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+mod by;
+mod exposition;
+mod families;
+mod family;
+mod histogram;
+mod labels;
+mod number;
+mod store;
+mod traffic;
 
 use chat_proto::ErrorCode;
 
-/// The counters of one server.
+pub use by::{CounterBy, Label, Labels};
+pub use exposition::{CONTENT_TYPE, text};
+pub use families::hashing;
+pub use family::{Family, Kind, Sample, Value};
+pub use histogram::{Distribution, Histogram, LATENCY_SECONDS, TURN_SECONDS};
+pub use labels::{
+    AuthAttempt, AuthMethod, AuthResult, Disconnect, Message, RateScope, ResumeResult, SlowAction,
+    StoreErrorKind, TlsFailure,
+};
+pub use number::{Counter, Gauge};
+pub use store::StoreMetrics;
+pub use traffic::Traffic;
+
+/// The counters of one server. [`families`](Self::families) tells all of them.
 pub struct Metrics {
-    rejects: Box<[AtomicU64]>,
-    tls_failures: [Counter; TlsFailure::ALL.len()],
+    rejects: CounterBy<ErrorCode>,
     /// Connections accepted.
     pub accepted: Counter,
     /// Errors of `accept()`.
     pub accept_errors: Counter,
-    /// Logins that succeeded.
+    /// Logins that succeeded, resumes among them.
     pub logins: Counter,
-    /// Lines that readers were told they missed.
-    pub missed: Counter,
-    /// Connections that have ended.
-    pub ended: Counter,
+    /// Who tried to come in how, and what came of it.
+    pub auth_attempts: CounterBy<AuthAttempt>,
+    /// Sessions that were to go on by another connection.
+    pub resume_attempts: CounterBy<ResumeResult>,
+    /// Connections that have ended, by why.
+    pub disconnects: CounterBy<Disconnect>,
     /// Of these, cut: they were due a goodbye and did not take it.
     pub cut: Counter,
-    /// TLS handshakes that came to a connection.
+    /// Lines that readers were told they missed.
+    pub missed: Counter,
+    /// What slow readers led to.
+    pub slow_consumers: CounterBy<SlowAction>,
+    /// What was too fast, and refused for that.
+    pub rate_limited: CounterBy<RateScope>,
+    /// What goes through the sockets of people.
+    pub traffic: Traffic,
+    /// How long the fan-out takes for a turn.
+    pub fan_out_seconds: Histogram,
+    /// How long a question waits for the fan-out.
+    pub fan_out_wait_seconds: Histogram,
+    /// How long a batch of lines takes to be written to the history.
+    pub history_write_seconds: Histogram,
+    /// Lines written to the history.
+    pub history_lines: Counter,
+    /// Lines that the history did not get.
+    pub history_gap_lines: Counter,
+    /// TLS handshakes that succeeded.
     pub tls_handshakes: Counter,
-    /// Connections that began as another protocol does: TLS, HTTP, SSH at a plain port, anything but TLS at a TLS port.
+    /// TLS handshakes that failed, by why.
+    pub tls_failures: CounterBy<TlsFailure>,
+    /// Connections that spoke another protocol than the port's.
     pub misdirected: Counter,
-    /// When the certificate is good no more, in seconds since 1970 UTC; 0 where there is none.
+    /// When the certificate expires, in seconds since 1970 UTC; 0: there is none.
     pub certificate_expiry: Gauge,
     /// Reloads of the configuration that took effect.
     pub config_reloads: Counter,
@@ -32,71 +74,8 @@ pub struct Metrics {
     pub config_reload_failures: Counter,
     /// Whether the last reload of the configuration took effect: 1, or 0. At the start it did.
     pub config_reload_success: Gauge,
-    /// When the configuration was last reloaded and took effect, in seconds since 1970 UTC; 0: not since the start.
+    /// When the configuration was last loaded and took effect, in seconds since 1970 UTC.
     pub config_reload_time: Gauge,
-}
-
-/// Why a TLS handshake came to nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlsFailure {
-    /// It took too long.
-    Timeout,
-    /// The peer spoke something else.
-    NotTls,
-    /// The peer broke the rules, or wanted what is not offered.
-    Protocol,
-    /// The peer went away.
-    Io,
-}
-
-impl TlsFailure {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Timeout, Self::NotTls, Self::Protocol, Self::Io];
-
-    /// The name for logs and metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Timeout => "timeout",
-            Self::NotTls => "not_tls",
-            Self::Protocol => "protocol",
-            Self::Io => "io",
-        }
-    }
-}
-
-/// A number that only grows.
-#[derive(Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// Adds to it.
-    pub fn add(&self, count: u64) {
-        self.0.fetch_add(count, Ordering::Relaxed);
-    }
-
-    /// What has been added so far.
-    #[must_use]
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// A number as it is now.
-#[derive(Default)]
-pub struct Gauge(AtomicU64);
-
-impl Gauge {
-    /// Says how it is.
-    pub fn set(&self, value: u64) {
-        self.0.store(value, Ordering::Relaxed);
-    }
-
-    /// How it was last said to be; 0 before that.
-    #[must_use]
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 impl Metrics {
@@ -106,15 +85,25 @@ impl Metrics {
         let config_reload_success = Gauge::default();
         config_reload_success.set(1);
         Self {
-            rejects: ErrorCode::ALL.iter().map(|_| AtomicU64::new(0)).collect(),
+            rejects: CounterBy::default(),
             accepted: Counter::default(),
             accept_errors: Counter::default(),
             logins: Counter::default(),
-            missed: Counter::default(),
-            ended: Counter::default(),
+            auth_attempts: CounterBy::default(),
+            resume_attempts: CounterBy::default(),
+            disconnects: CounterBy::default(),
             cut: Counter::default(),
-            tls_failures: Default::default(),
+            missed: Counter::default(),
+            slow_consumers: CounterBy::default(),
+            rate_limited: CounterBy::default(),
+            traffic: Traffic::default(),
+            fan_out_seconds: Histogram::new(TURN_SECONDS),
+            fan_out_wait_seconds: Histogram::new(LATENCY_SECONDS),
+            history_write_seconds: Histogram::new(LATENCY_SECONDS),
+            history_lines: Counter::default(),
+            history_gap_lines: Counter::default(),
             tls_handshakes: Counter::default(),
+            tls_failures: CounterBy::default(),
             misdirected: Counter::default(),
             certificate_expiry: Gauge::default(),
             config_reloads: Counter::default(),
@@ -126,30 +115,13 @@ impl Metrics {
 
     /// Counts one refusal.
     pub fn reject(&self, code: ErrorCode) {
-        self.rejects[Self::index(code)].fetch_add(1, Ordering::Relaxed);
+        self.rejects.add(code);
     }
 
     /// Refusals with this code.
     #[must_use]
     pub fn rejects(&self, code: ErrorCode) -> u64 {
-        self.rejects[Self::index(code)].load(Ordering::Relaxed)
-    }
-
-    /// Counts one TLS handshake that came to nothing.
-    pub fn tls_failed(&self, failure: TlsFailure) {
-        self.tls_failures[failure as usize].add(1);
-    }
-
-    /// TLS handshakes that came to nothing for this reason.
-    #[must_use]
-    pub fn tls_failures(&self, failure: TlsFailure) -> u64 {
-        self.tls_failures[failure as usize].get()
-    }
-
-    fn index(code: ErrorCode) -> usize {
-        ErrorCode::ALL
-            .binary_search_by_key(&(code as u16), |code| *code as u16)
-            .expect("the registry is sorted")
+        self.rejects.get(code)
     }
 }
 

@@ -3,7 +3,10 @@
 mod history;
 mod listeners;
 mod mailboxes;
+mod measured;
 mod operator;
+mod pulse;
+mod scrape;
 mod sessions;
 
 use std::{
@@ -39,6 +42,8 @@ use history::{Keeping, Pasts};
 pub use listeners::Listeners;
 use mailboxes::Storing;
 pub use operator::{Operator, State, Status};
+pub use pulse::{Ailment, SILENT_MAX};
+pub use scrape::OfHost;
 use sessions::Keeper;
 
 /// Commands that may wait for the fan-out, beside the one departure that each session has reserved. Full: the
@@ -131,7 +136,7 @@ impl Server {
                 fan_out.directory_mut().restore(conversation, charter, past);
             }
             if pasts.are_kept {
-                let started = Keeping::start(config, live.clone(), &opened, &mut fan_out, unix_ms);
+                let started = Keeping::start(config, live.clone(), &opened, &mut fan_out, &metrics, unix_ms);
                 (history, keeping) = (started.0, Some(started.1));
             }
             (store, frozen, held) = (Some(opened), was_frozen, sanctions);
@@ -158,6 +163,7 @@ impl Server {
             quiet: CancellationToken::new(),
             readers: TaskTracker::new(),
         });
+        shared.metrics.config_reload_time.set(unix_ms() / 1_000);
         shared.doorkeeper.recall_sanctions(&held, unix_ms());
         shared.doorkeeper.skip_sessions(last_session);
         let absent = sessions::restore(returning, &shared.doorkeeper, &mut fan_out, &inbox, unix_ms());

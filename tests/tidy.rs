@@ -19,7 +19,10 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("net", &["config", "metrics", "platform", "room", "session"]),
     ("server", &["config", "metrics", "net", "platform", "room", "session", "stop", "store"]),
     ("client", &["platform"]),
-    ("host", &["client", "config", "net", "platform", "room", "server", "session", "stop", "store"]),
+    (
+        "host",
+        &["client", "config", "metrics", "net", "platform", "room", "server", "session", "stop", "store"],
+    ),
 ];
 
 /// Lines a file may have and still be read at a sitting.

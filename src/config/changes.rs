@@ -32,6 +32,7 @@ const CHANGES: &[(&str, Change)] = &[
     ("accounts.registration", Reload),
     ("accounts.reserved", Restart),
     ("accounts.second_login", Reload),
+    ("admin.listen", Restart),
     ("allow_plaintext", Restart),
     ("data", Restart),
     ("database.url", Restart),
@@ -197,6 +198,7 @@ mod tests {
         log = { level = "debug", format = "json", console = false, file = "chat.log", rotate_bytes = 9999,
                 rotate_age = "9s", keep = 9, addresses = "truncated" }
         allow_plaintext = true
+        admin = { listen = "none" }
         tls = { listen = [], certificate = "c", key = "k", client_ca = "ca", handshake = "9s", accept_expired = true }
         database = { url = "postgres://db", url_file = "secret" }
 

@@ -299,6 +299,12 @@ fn values_that_cannot_be_are_refused_by_key() {
         ("history.age=0s", "history.age"),
         ("history.durability=disk", "durability"),
         ("history.failing=ignore", "failing"),
+        ("admin.listen=0.0.0.0:11090", "admin.listen"),
+        ("admin.listen=[::]:11090", "admin.listen"),
+        ("admin.listen=192.0.2.1:11090", "admin.listen"),
+        ("admin.listen=localhost:11090", "admin.listen"),
+        ("admin.listen=127.0.0.1", "admin.listen"),
+        ("admin.listen=", "admin.listen"),
     ] {
         let error = load(None, &[], &[setting]).expect_err(setting);
         assert!(error.contains(key), "{setting}: {error}");

@@ -55,7 +55,7 @@ pub enum Command {
 /// Which server to ask, and how long to wait.
 #[derive(Args)]
 pub struct HealthArgs {
-    /// The server [default: the first address the settings listen on].
+    /// The server [default: the first address the settings listen on; for --live and --ready, `admin.listen`].
     #[arg(short, long, value_name = "ADDR:PORT")]
     pub address: Option<SocketAddr>,
     /// Ask over TLS, whatever certificate it shows [default: where the settings listen for nothing else].
@@ -64,6 +64,13 @@ pub struct HealthArgs {
     /// How long it may take to answer.
     #[arg(short, long, value_name = "TIME", default_value = "3s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
+    /// Ask its admin's HTTP whether it gets on with its work, instead of connecting as a client: if not, it has to be
+    /// started anew.
+    #[arg(long, conflicts_with = "ready")]
+    pub live: bool,
+    /// The same, whether people may be sent to it: not while it drains or stops, or its database takes no changes.
+    #[arg(long)]
+    pub ready: bool,
 }
 
 /// Where settings come from, but for the environment.
@@ -113,6 +120,7 @@ Examples:
   chat-server check --config chat.toml            what is wrong in it, and where
   chat-server ctl reload                          have a running server read it again
   chat-server health --address 127.0.0.1:11021
+  chat-server health --ready                      for a container or a load balancer
   chat-server user add kim --role admin           asks for the password; beside a running server as well
   chat-server db backup                           a copy in the data folder
   chat-server ctl status                          of the server that runs in the data folder

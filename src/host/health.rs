@@ -1,31 +1,27 @@
-//! `chat-server health`: connects as a client does and reads the server's Hello.
+//! `chat-server health`: connects as a client does and reads the server's Hello, or asks its admin's HTTP.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
     time::Instant,
 };
 
-use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, SignatureScheme,
-    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
-    crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature},
-    pki_types::{CertificateDer, ServerName, UnixTime},
-};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use serde_json::Value;
 
 use super::{
+    admin::{self, LIVE, READY},
     args::{HealthArgs, Settings},
     exit::Failure,
 };
-use crate::{
-    client::{self, Client},
-    net::ALPN,
+use crate::client::{
+    self, Client,
+    tls::{Tls, Trust},
 };
 
 /// Asks the server, and returns the line that says it is well.
 pub fn check(args: &HealthArgs, settings: &Settings) -> Result<String, Failure> {
+    if args.live || args.ready {
+        return ask(args, settings);
+    }
     let (address, over_tls) = if let Some(address) = args.address {
         (address, args.tls)
     } else {
@@ -40,7 +36,8 @@ pub fn check(args: &HealthArgs, settings: &Settings) -> Result<String, Failure> 
         .build()
         .map_err(|error| Failure::running("the runtime does not start", error))?;
     let started = Instant::now();
-    let answer = runtime.block_on(async { tokio::time::timeout(args.timeout, ask(address, over_tls)).await });
+    let answer =
+        runtime.block_on(async { tokio::time::timeout(args.timeout, connect(address, over_tls)).await });
     match answer {
         Ok(Ok(())) => {
             Ok(format!("{address} is well: it said hello after {} ms", started.elapsed().as_millis()))
@@ -53,67 +50,43 @@ pub fn check(args: &HealthArgs, settings: &Settings) -> Result<String, Failure> 
     }
 }
 
-async fn ask(address: SocketAddr, over_tls: bool) -> Result<(), client::Error> {
+async fn connect(address: SocketAddr, over_tls: bool) -> Result<(), client::Error> {
     if over_tls {
-        let socket = TcpStream::connect(address).await?;
-        let connector = TlsConnector::from(Arc::new(whoever_answers()));
-        let stream = connector.connect(ServerName::IpAddress(address.ip().into()), socket).await?;
-        Client::over(stream).await?;
+        // It asks whether somebody serves, and tells them nothing.
+        let tls = Tls::new(&address.ip().to_string(), address.port(), Trust::Anyone)?;
+        Client::connect_tls(&tls).await?;
     } else {
         Client::connect(address).await?;
     }
     Ok(())
 }
 
-/// A client that takes any certificate: it asks whether somebody serves, and tells them nothing.
-fn whoever_answers() -> ClientConfig {
-    let provider = Arc::new(ring::default_provider());
-    let verifier = Arc::new(Anybody(provider.signature_verification_algorithms));
-    let mut config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("the provider has suites for both versions")
-        .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
-    config.alpn_protocols = vec![ALPN.to_vec()];
-    config
-}
-
-#[derive(Debug)]
-struct Anybody(WebPkiSupportedAlgorithms);
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signed, &self.0)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signed, &self.0)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
+/// Asks the admin's HTTP.
+fn ask(args: &HealthArgs, settings: &Settings) -> Result<String, Failure> {
+    let address = match args.address {
+        Some(address) => address,
+        None => settings.load()?.admin.address().ok_or_else(|| {
+            Failure::Config("`admin.listen` is \"none\": --live and --ready have nobody to ask".into())
+        })?,
+    };
+    let (path, what) = if args.live { (LIVE, "live") } else { (READY, "ready") };
+    let place = address.to_string();
+    let asked = async { Ok(tokio::time::timeout(args.timeout, admin::ask(address, path)).await) };
+    let Ok(told) = super::alone(asked)? else {
+        let patience = humantime::format_duration(args.timeout);
+        return Err(Failure::running(&place, format_args!("no answer within {patience}")));
+    };
+    let told = told.map_err(|error| Failure::running(&place, error))?;
+    let record: Value = serde_json::from_str(&told.page).unwrap_or_default();
+    match (told.status.as_u16(), record[what].as_bool()) {
+        (200, Some(true)) => Ok(format!("{place} is {what}")),
+        (503, Some(false)) => {
+            let reasons = record["reasons"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            let reasons = reasons.collect::<Vec<_>>().join(", ");
+            let why = if reasons.is_empty() { String::new() } else { format!(": {reasons}") };
+            Err(Failure::Runtime(format!("{place} is not {what}{why}")))
+        }
+        (status, _) => Err(Failure::running(&place, format_args!("no health is told there, but {status}"))),
     }
 }
 

@@ -93,7 +93,6 @@ impl LogControl {
     }
 
     /// Lines that were not written since the start: their queue was full, or writing failed.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the metrics are who asks"))]
     pub fn dropped(&self) -> u64 {
         self.0.destinations.0.iter().map(|one| one.queue.dropped()).sum()
     }

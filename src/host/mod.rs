@@ -1,5 +1,6 @@
 //! The server as a program: its command line, its log, who starts and stops it, how it ends.
 
+mod admin;
 mod args;
 mod audit;
 mod cert;

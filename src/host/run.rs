@@ -5,6 +5,7 @@ use std::{convert::Infallible, future, io, net::SocketAddr, sync::Arc, time::Dur
 use tokio::{net::TcpListener, task::JoinHandle, time};
 
 use super::{
+    admin::Admin,
     ctl::Channel,
     database,
     exit::Failure,
@@ -17,7 +18,7 @@ use crate::{
     config::{Config, Registration},
     net::{TlsAcceptor, bind},
     platform,
-    server::{Listeners, Server},
+    server::{Listeners, OfHost, Server},
     session::Recalled,
     stop::StopReason,
     store::Store,
@@ -105,6 +106,9 @@ async fn serve<H: Host>(
     let certificates = server.acceptor().map(|acceptor| Arc::clone(acceptor.certificates()));
     let reload = Reload::new(reread, config, server.operator(), set_level, certificates);
     let channel = Channel::open(config, server.operator(), log, &reload);
+    let theirs = log.clone();
+    let of_host = move || OfHost { log_lines_dropped: theirs.dropped() };
+    let admin = Admin::open(&config.admin, server.operator(), of_host);
     tracing::info!(
         event = "started",
         version = env!("CARGO_PKG_VERSION"),
@@ -116,6 +120,7 @@ async fn serve<H: Host>(
         guests = server.takes_guests(),
         ctl = channel.as_ref().map_or("none", Channel::address),
         log = log.file().map_or_else(|| "none".into(), |file| file.display().to_string()),
+        admin = admin.as_ref().map_or("none", Admin::address),
         registration = server.accounts().map(|accounts| tracing::field::debug(accounts.registration())),
         "listening"
     );
@@ -140,6 +145,9 @@ async fn serve<H: Host>(
         }
         if let Some(store) = store {
             database::close(&store).await;
+        }
+        if let Some(admin) = admin {
+            admin.close().await;
         }
         // Last: whoever asked for the stop waits for this.
         if let Some(channel) = channel {

@@ -123,6 +123,12 @@ impl Admission {
         self.state.lock().connections
     }
 
+    /// Of these, those that have not logged in.
+    #[must_use]
+    pub fn guests(&self) -> usize {
+        self.state.lock().guests.len()
+    }
+
     /// Entries of the tables kept for addresses: those with connections, and those remembered.
     #[must_use]
     pub fn addresses(&self) -> (usize, usize) {

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     config::Policy,
+    metrics::{Message, RateScope},
     room::{Command, Inbox, Slot},
     session::{Next, Session, Slow, TokenBucket, refused_for},
 };
@@ -148,6 +149,11 @@ impl<R: AsyncRead + Unpin> Desk<R> {
     }
 
     fn take(&mut self, incoming: Result<Incoming, FrameError>, inbox: &Inbox) -> Step {
+        // Many packets come in one read, which is counted once.
+        match self.reader.take_received() {
+            0 => {}
+            bytes => self.shared.metrics.traffic.received(bytes),
+        }
         match incoming {
             Ok(Incoming::Packet(frame)) => self.take_packet(&frame, inbox),
             Ok(Incoming::Begun) => Step::Served(Ok(())),
@@ -179,12 +185,14 @@ impl<R: AsyncRead + Unpin> Desk<R> {
             Ok(packet) => packet.request().1,
             Err(refused) => refused.id,
         };
-        let bucket = if matches!(kind, kind::BROADCAST | kind::ROOM_CHAT | kind::WHISPER) {
-            &mut self.chat
-        } else {
-            &mut self.other
+        let message = message(kind);
+        self.shared.metrics.traffic.message(message);
+        let (bucket, scope) = match message {
+            Message::Broadcast | Message::Room | Message::Whisper => (&mut self.chat, RateScope::Chat),
+            Message::Other => (&mut self.other, RateScope::Other),
         };
         if let Err(wait) = bucket.take(now) {
+            self.shared.metrics.rate_limited.add(scope);
             return Asked::Refusal { kind, id, refusal: refused_for(ErrorCode::RateLimited, wait) };
         }
         match decoded {
@@ -299,7 +307,7 @@ impl<R: AsyncRead + Unpin> Desk<R> {
     }
 
     async fn attach(&mut self, slot: Slot, request: Attach, inbox: &Inbox) -> Result<(), End> {
-        match replay::attach(slot, request, &self.shared.history, inbox).await {
+        match replay::attach(slot, request, &self.shared.history, &self.shared.metrics, inbox).await {
             Ok(None) => Ok(()),
             Ok(Some(code)) => self.count(code),
             Err(replay::Closed) => Err(INBOX_CLOSED),
@@ -346,5 +354,15 @@ impl<R: AsyncRead + Unpin> Desk<R> {
         let silence: Duration = if self.pinged { timeouts.idle } else { timeouts.ping_after };
         let silent = self.heard + silence;
         self.reader.started().map_or(silent, |started| silent.min(started + timeouts.packet))
+    }
+}
+
+/// What a packet of this type is counted as.
+fn message(kind: u16) -> Message {
+    match kind {
+        kind::BROADCAST => Message::Broadcast,
+        kind::ROOM_CHAT => Message::Room,
+        kind::WHISPER => Message::Whisper,
+        _ => Message::Other,
     }
 }

@@ -4,6 +4,8 @@ use std::io;
 
 use chat_proto::{Code, ErrorCode, FrameError, LeaveReason};
 
+use crate::metrics::Disconnect;
+
 /// Why a connection ends.
 #[derive(Debug)]
 pub enum End {
@@ -80,17 +82,23 @@ impl End {
         }
     }
 
+    /// What it is counted as.
+    #[must_use]
+    pub fn disconnect(&self) -> Disconnect {
+        match self {
+            Self::Eof => Disconnect::Eof,
+            Self::Torn => Disconnect::Torn,
+            Self::Broken(_) => Disconnect::Broken,
+            Self::LoggedOut => Disconnect::LoggedOut,
+            Self::Refused(code) | Self::Closed(code, _) => Disconnect::Told(*code),
+            Self::Stopping => Disconnect::Told(ErrorCode::ShuttingDown),
+        }
+    }
+
     /// The name for logs.
     #[must_use]
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Eof => "Eof",
-            Self::Torn => "Torn",
-            Self::Broken(_) => "Broken",
-            Self::LoggedOut => "LoggedOut",
-            Self::Refused(code) | Self::Closed(code, _) => code.name(),
-            Self::Stopping => "ShuttingDown",
-        }
+        self.disconnect().word()
     }
 
     /// What failed, if the transport did.

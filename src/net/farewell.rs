@@ -11,7 +11,10 @@ use tokio::{
 };
 
 use super::{End, transport::Transport};
-use crate::{metrics::Metrics, room::Subscriber};
+use crate::{
+    metrics::{Metrics, SlowAction},
+    room::Subscriber,
+};
 
 /// How long the goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(250);
@@ -73,8 +76,10 @@ impl<S: Transport> Farewell<S> {
     /// Says goodbye and closes, within a second.
     pub async fn say(mut self: Box<Self>, metrics: &Metrics) {
         self.log();
-        metrics.ended.add(1);
-        metrics.missed.add(self.about.missed);
+        metrics.disconnects.add(self.end.disconnect());
+        if matches!(self.end, End::Refused(ErrorCode::SlowConsumer)) {
+            metrics.slow_consumers.add(SlowAction::Cut);
+        }
         if let Some(code) = self.end.refusal() {
             metrics.reject(code);
         }
@@ -85,6 +90,7 @@ impl<S: Transport> Farewell<S> {
                     self.socket.shutdown().await
                 });
                 if let Ok(Ok(())) = said.await {
+                    metrics.traffic.sent(0, packet.len() as u64);
                     linger(&mut self.socket).await;
                 } else {
                     metrics.cut.add(1);

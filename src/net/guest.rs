@@ -4,8 +4,8 @@ use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use chat_proto::{
-    Answer, ClientPacket, Code, ErrorCode, Frame, Hello, HelloAnswer, Pong, Refusal, RequestId, ServerPacket,
-    VERSION, kind,
+    Answer, ClientPacket, Code, Credential, ErrorCode, Frame, Hello, HelloAnswer, Pong, Refusal, RequestId,
+    ServerPacket, VERSION, kind,
     limits::{GUEST_PACKET_BYTES_MAX, GUEST_PACKETS_MAX, GUEST_REFUSALS_MAX},
 };
 use tokio::{
@@ -24,6 +24,7 @@ use super::{
 };
 use crate::{
     config::{Policy, Rate},
+    metrics::{AuthAttempt, AuthMethod, AuthResult, RateScope, ResumeResult},
     room::Inbox,
     session::{Session, TokenBucket},
 };
@@ -90,7 +91,9 @@ impl<S: Transport> Guest<S> {
 
     async fn serve(&mut self, inbox: &Inbox) -> Result<Session, End> {
         loop {
-            let frame = match self.reader.next().await {
+            let incoming = self.reader.next().await;
+            self.shared.metrics.traffic.received(self.reader.take_received());
+            let frame = match incoming {
                 Ok(Incoming::Packet(frame)) => frame,
                 Ok(Incoming::Begun) => continue,
                 Ok(Incoming::Eof { torn }) => return Err(if torn { End::Torn } else { End::Eof }),
@@ -109,6 +112,7 @@ impl<S: Transport> Guest<S> {
 
     async fn serve_packet(&mut self, frame: &Frame, inbox: &Inbox) -> Result<Option<Session>, End> {
         if let Err(wait) = self.rate.take(Instant::now()) {
+            self.shared.metrics.rate_limited.add(RateScope::Guest);
             let retry_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
             let refusal = Refusal { code: ErrorCode::RateLimited.into(), retry_ms };
             self.write(refusal.to_bytes(frame.kind, None)).await?;
@@ -123,23 +127,30 @@ impl<S: Transport> Guest<S> {
             (Some(code), _) | (None, Err(code)) => self.refuse(kind, id, Refusal::new(code)).await?,
             (None, Ok(ClientPacket::Hello(hello))) => self.greet(hello).await?,
             (None, Ok(ClientPacket::Login(login))) => {
-                let from = self.about.peer.ip();
-                let now = (self.shared.clock)();
-                match self.shared.doorkeeper.log_in(login, self.features, from, inbox, now).await {
+                let (from, now) = (self.about.peer.ip(), (self.shared.clock)());
+                let method = method(&login.credential);
+                let outcome = self.shared.doorkeeper.log_in(login, self.features, from, inbox, now).await;
+                self.count_attempt(method, &outcome);
+                match outcome {
                     Ok(session) => return Ok(Some(session)),
                     Err(refusal) => self.refuse(kind, id, refusal).await?,
                 }
             }
             (None, Ok(ClientPacket::Resume(request))) => {
                 let (from, now) = (self.about.peer.ip(), (self.shared.clock)());
-                match self.shared.doorkeeper.resume(request, self.features, from, inbox, now).await {
+                let outcome = self.shared.doorkeeper.resume(request, self.features, from, inbox, now).await;
+                self.count_attempt(AuthMethod::Resume, &outcome);
+                self.shared.metrics.resume_attempts.add(resumed(&outcome));
+                match outcome {
                     Ok(session) => return Ok(Some(session)),
                     Err(refusal) => self.refuse(kind, id, refusal).await?,
                 }
             }
             (None, Ok(ClientPacket::Register(request))) => {
                 let from = self.about.peer.ip();
-                match self.shared.doorkeeper.register(&request, from).await {
+                let outcome = self.shared.doorkeeper.register(&request, from).await;
+                self.count_attempt(AuthMethod::Registration, &outcome);
+                match outcome {
                     Ok(registered) => {
                         let answer = Answer { id: request.id, outcome: Ok(registered) };
                         self.write(ServerPacket::RegisterAnswer(answer).to_bytes()).await?;
@@ -209,7 +220,35 @@ impl<S: Transport> Guest<S> {
         // Over TLS, written is not sent.
         socket.flush().await.map_err(End::Broken)?;
         self.writing = false;
+        self.shared.metrics.traffic.sent(0, packet.len() as u64);
         Ok(())
+    }
+
+    fn count_attempt<T>(&self, method: AuthMethod, outcome: &Result<T, Refusal>) {
+        let result = match outcome {
+            Ok(_) => AuthResult::Ok,
+            Err(refusal) => refusal.code.error().map_or(AuthResult::Refused, AuthResult::of),
+        };
+        self.shared.metrics.auth_attempts.add(AuthAttempt(method, result));
+    }
+}
+
+/// How somebody logs in who shows this.
+fn method(credential: &Credential) -> AuthMethod {
+    match credential {
+        Credential::None => AuthMethod::Guest,
+        Credential::Password(_) => AuthMethod::Password,
+        Credential::Other(_) => AuthMethod::Other,
+    }
+}
+
+/// What has come of a token.
+fn resumed(outcome: &Result<Session, Refusal>) -> ResumeResult {
+    match outcome {
+        Ok(session) if session.subscriber().is_successor() => ResumeResult::Ok,
+        Ok(_) => ResumeResult::Anew,
+        Err(refusal) if refusal.code == ErrorCode::ResumeInvalid.into() => ResumeResult::Denied,
+        Err(_) => ResumeResult::Refused,
     }
 }
 

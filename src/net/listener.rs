@@ -22,7 +22,7 @@ use super::{
     shared::Shared,
     tls::{TURNED_AWAY, TlsAcceptor, serve_tls},
 };
-use crate::{platform, room::Inbox};
+use crate::{metrics::RateScope, platform, room::Inbox};
 
 /// Connections the kernel holds before they are accepted.
 const BACKLOG: i32 = 1024;
@@ -119,6 +119,9 @@ fn turn_away(socket: &TcpStream, door: &Door, peer: SocketAddr, refused: Refused
         Refused::Draining => ErrorCode::ShuttingDown,
     };
     shared.metrics.reject(code);
+    if refused == Refused::Flood {
+        shared.metrics.rate_limited.add(RateScope::Connection);
+    }
     tracing::debug!(event = "turned_away", %peer, code = code as u16, reason = %refused, "turned away");
     if refused != Refused::Flood {
         // Nobody waits for a peer that cannot take one packet at once.

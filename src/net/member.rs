@@ -53,7 +53,12 @@ impl<S: Transport> Member<S> {
         });
         let write_half = write_half.expect("the socket has just been split");
         Self {
-            writer: Writer::new(write_half, Outbound::unanswered(subscriber), policy.timeouts.write),
+            writer: Writer::new(
+                write_half,
+                Outbound::unanswered(subscriber),
+                policy.timeouts.write,
+                Arc::clone(&shared.metrics),
+            ),
             desk: Desk::new(reader, session, about.peer.ip(), shared, policy),
             about,
         }

@@ -39,7 +39,8 @@ pub struct Outbound {
     detaching: Option<u32>,
     /// Nothing more is gathered: the connection ends with this.
     closed: Option<(ErrorCode, LeaveReason)>,
-    missed: u64,
+    /// Lines sent, and lines told to be missed, in all.
+    told: (u64, u64),
     /// Whom the session ignores, if anybody.
     ignored: Option<Box<Ignored>>,
     whispers: Whispers,
@@ -76,7 +77,7 @@ impl Outbound {
             were_few: true,
             detaching: None,
             closed: None,
-            missed: 0,
+            told: (0, 0),
             ignored: ignored.filter(|ignored| !ignored.is_empty()).map(Box::new),
             whispers: if subscriber.is_resumed() { Whispers::Held { told: 0 } } else { Whispers::After(0) },
             subscriber,
@@ -101,10 +102,10 @@ impl Outbound {
         self.closed
     }
 
-    /// Lines this session was told it missed, in all.
+    /// Lines of conversations gathered for this session, and lines it was told it missed, in all.
     #[must_use]
-    pub fn missed(&self) -> u64 {
-        self.missed
+    pub fn told(&self) -> (u64, u64) {
+        self.told
     }
 
     /// Whether gathered bytes wait to be written.
@@ -224,12 +225,15 @@ impl Outbound {
         let room = (share, GATHER_SLICES.saturating_sub(self.pieces.len()).max(1));
         let mut hearing = Hearing { session: self.subscriber.id(), ignored: self.ignored.as_deref_mut() };
         let (to, more) = match log.read(*seq, &mut hearing, member, room, &mut self.pieces) {
-            Read::Lines { cursor, more, .. } => (cursor, more),
+            Read::Lines { cursor, lines, more, .. } => {
+                self.told.0 += lines;
+                (cursor, more)
+            }
             Read::Missed { from, to } => {
                 let (conversation, epoch) = (log.conversation(), log.epoch());
                 self.pieces
                     .push_back(ServerPacket::Missed(Missed { conversation, epoch, from, to }).to_bytes());
-                self.missed += to - from + 1;
+                self.told.1 += to - from + 1;
                 (to, true)
             }
         };
@@ -397,7 +401,7 @@ mod tests {
         let said = written(&mut one);
         assert_eq!(said[..3], ["answer", "missed 1 to 36", "37"]);
         assert_eq!(said.last().map(String::as_str), Some("100"));
-        assert_eq!((said.len(), one.missed()), (2 + 64, 36));
+        assert_eq!((said.len(), one.told()), (2 + 64, (64, 36)));
     }
 
     #[test]

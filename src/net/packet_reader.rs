@@ -35,6 +35,8 @@ pub struct PacketReader<R> {
     read_bytes: usize,
     /// When the first byte of the packet that is not whole came.
     started: Option<Instant>,
+    /// Bytes that came since it was last asked for.
+    received: u64,
 }
 
 /// What came.
@@ -61,6 +63,7 @@ impl<R: AsyncRead + Unpin> PacketReader<R> {
             lent: false,
             read_bytes: packet_bytes_max.into(),
             started: None,
+            received: 0,
         }
     }
 
@@ -78,6 +81,11 @@ impl<R: AsyncRead + Unpin> PacketReader<R> {
     /// When the packet that is arriving began.
     pub fn started(&self) -> Option<Instant> {
         self.started
+    }
+
+    /// Bytes that came since this was last asked.
+    pub fn take_received(&mut self) -> u64 {
+        std::mem::take(&mut self.received)
     }
 
     /// Bytes held, and bytes allocated for them.
@@ -98,8 +106,8 @@ impl<R: AsyncRead + Unpin> PacketReader<R> {
 
     /// The same reader over another part of the same socket.
     pub fn map_socket<T>(self, map: impl FnOnce(R) -> T) -> PacketReader<T> {
-        let Self { socket, codec, partial, lent, read_bytes, started } = self;
-        PacketReader { socket: map(socket), codec, partial, lent, read_bytes, started }
+        let Self { socket, codec, partial, lent, read_bytes, started, received } = self;
+        PacketReader { socket: map(socket), codec, partial, lent, read_bytes, started, received }
     }
 
     /// The socket, and nothing of what it sent.
@@ -122,7 +130,9 @@ impl<R: AsyncRead + Unpin> PacketReader<R> {
             if filled.is_pending() {
                 self.give_back();
             }
-            if ready!(filled)? == 0 {
+            let count = ready!(filled)?;
+            self.received += count as u64;
+            if count == 0 {
                 return Poll::Ready(Ok(Incoming::Eof { torn: self.started.is_some() }));
             }
         }

@@ -9,6 +9,7 @@ use chat_proto::{
 use tokio::sync::oneshot;
 
 use crate::{
+    metrics::Metrics,
     room::{Command, Inbox, Slot, Standpoint, Subscriber},
     session::{HistorySource, Place},
 };
@@ -24,6 +25,7 @@ pub async fn attach(
     slot: Slot,
     request: Attach,
     history: &HistorySource,
+    metrics: &Metrics,
     inbox: &Inbox,
 ) -> Result<Option<ErrorCode>, Closed> {
     let Attach { id, last, cursors } = request;
@@ -51,7 +53,7 @@ pub async fn attach(
         } else if let Some(index) = standpoints.iter().position(found) {
             let standpoint = standpoints.swap_remove(index);
             if standpoint.held {
-                read_on(&subscriber, &standpoint, cursor, history, inbox).await?;
+                read_on(&subscriber, &standpoint, cursor, history, metrics, inbox).await?;
             }
         }
     }
@@ -77,6 +79,7 @@ async fn read_on(
     standpoint: &Standpoint,
     cursor: Presence,
     history: &HistorySource,
+    metrics: &Metrics,
     inbox: &Inbox,
 ) -> Result<(), Closed> {
     let log = &standpoint.attachment.log;
@@ -85,6 +88,7 @@ async fn read_on(
     let mut place = Place { epoch: cursor.epoch, seq: cursor.seq };
     loop {
         let part = history.after(log, place, (session, &ignored), PART_BYTES).await;
+        metrics.missed.add(part.missed);
         if !part.packets.is_empty() {
             let (slot, packets) = (subscriber.slot().await, part.packets.freeze());
             inbox.send(Command::Replay { slot, conversation, packets }).await.map_err(|_| Closed)?;

@@ -4,6 +4,7 @@ use std::{
     future::poll_fn,
     io::{self, IoSlice},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -12,6 +13,7 @@ use chat_proto::{ErrorCode, LeaveReason};
 use tokio::{io::AsyncWrite, time::timeout};
 
 use super::{End, Outbound};
+use crate::metrics::{Metrics, SlowAction};
 
 /// Slices handed to one write.
 const WRITE_SLICES: usize = 64;
@@ -23,12 +25,15 @@ pub struct Writer<W> {
     outbound: Outbound,
     /// How long one write may take no byte.
     blocked_max: Duration,
+    metrics: Arc<Metrics>,
+    /// What of it has been counted, as [`Outbound::told`] has it.
+    counted: (u64, u64),
 }
 
 impl<W: AsyncWrite + Unpin> Writer<W> {
     /// A writer for one session.
-    pub fn new(socket: W, outbound: Outbound, blocked_max: Duration) -> Self {
-        Self { socket, outbound, blocked_max }
+    pub fn new(socket: W, outbound: Outbound, blocked_max: Duration, metrics: Arc<Metrics>) -> Self {
+        Self { socket, outbound, blocked_max, metrics, counted: (0, 0) }
     }
 
     /// Writes whatever has news, until the transport fails or the session is closed from outside.
@@ -73,7 +78,7 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
 
     /// Lines the session was told it missed.
     pub fn missed(&self) -> u64 {
-        self.outbound.missed()
+        self.outbound.told().1
     }
 
     /// The connection is lost: nobody waits for its reading any more.
@@ -96,9 +101,26 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
             match written {
                 Ok(None) => return Ok(()),
                 Ok(Some(0)) => return Err(End::Broken(io::ErrorKind::WriteZero.into())),
-                Ok(Some(count)) => self.outbound.advance(count),
+                Ok(Some(count)) => {
+                    self.outbound.advance(count);
+                    self.count(count);
+                }
                 Err(error) => return Err(End::Broken(error)),
             }
+        }
+    }
+
+    /// Counts one write; with the last of what was gathered, the lines of all of it.
+    fn count(&mut self, bytes: usize) {
+        let (lines_before, missed_before) = self.counted;
+        if !self.outbound.has_pieces() {
+            self.counted = self.outbound.told();
+        }
+        let (lines, missed) = self.counted;
+        self.metrics.traffic.sent(lines - lines_before, bytes as u64);
+        if missed > missed_before {
+            self.metrics.missed.add(missed - missed_before);
+            self.metrics.slow_consumers.add(SlowAction::Missed);
         }
     }
 

@@ -1,5 +1,9 @@
 //! Linux and its relatives.
 
+mod usage;
+
+pub use usage::usage;
+
 use std::io;
 
 use rustix::process::{Resource, getrlimit, setrlimit};

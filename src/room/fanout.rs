@@ -16,7 +16,10 @@ use super::{
     Command, Directory, Entry, Hub, Log, SessionId, Subscriber,
     settling::{Kept, next_verdict},
 };
-use crate::{config::RoomsConfig, metrics::Metrics};
+use crate::{
+    config::RoomsConfig,
+    metrics::{Metrics, SlowAction},
+};
 
 /// The way in to the fan-out task. Bounded; full, it stops whoever asks, and so the asker's socket.
 pub type Inbox = mpsc::Sender<Command>;
@@ -119,6 +122,7 @@ impl FanOut {
     pub async fn run(mut self, mut inbox: mpsc::Receiver<Command>) {
         let mut batch = Vec::with_capacity(BATCH);
         while self.next(&mut inbox, &mut batch).await {
+            let began = Instant::now();
             self.take_verdicts();
             for command in batch.drain(..) {
                 self.take(command);
@@ -126,6 +130,7 @@ impl FanOut {
             self.publish();
             self.resume_parked();
             self.hub().tell(TOLD_AT_ONCE);
+            self.metrics.fan_out_seconds.observe(began.elapsed());
             // Lets the readers run: what they have not taken when the next turn comes grows into larger writes.
             tokio::task::yield_now().await;
         }
@@ -259,10 +264,11 @@ impl FanOut {
         for room in self.hub().append() {
             if self.hub().is_ahead(room) {
                 let until = Instant::now() + PATIENCE;
-                self.parked
-                    .entry(room)
-                    .or_insert_with(|| Parked { until, commands: VecDeque::new() })
-                    .until = until;
+                let parked = self.parked.entry(room).or_insert_with(|| {
+                    self.metrics.slow_consumers.add(SlowAction::Waited);
+                    Parked { until, commands: VecDeque::new() }
+                });
+                parked.until = until;
             }
         }
     }
@@ -283,6 +289,7 @@ impl FanOut {
                 return;
             }
             self.hub().leave_behind(room);
+            self.metrics.slow_consumers.add(SlowAction::LeftBehind);
             // To be stored is waited for as long as it takes.
             if self.hub().is_ahead(room)
                 && let Some(parked) = self.parked.get_mut(&room)

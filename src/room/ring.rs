@@ -188,7 +188,7 @@ impl Ring {
         (bytes_max, slices_max): (usize, usize),
         out: &mut VecDeque<Bytes>,
     ) -> Read {
-        let mut taken = Taken { slices_max: out.len() + slices_max, slices: out, bytes: 0 };
+        let mut taken = Taken { slices_max: out.len() + slices_max, slices: out, lines: 0, bytes: 0 };
         let mut index = self.block_after(cursor);
         while cursor < last && !taken.is_full() {
             let block = &self.blocks[index];
@@ -199,6 +199,7 @@ impl Ring {
             if !own && reader.is_plain() && taken.bytes + rest.len() <= bytes_max {
                 // What most readers find of most blocks: all of it is theirs.
                 taken.push(block, rest);
+                taken.lines += end - cursor;
                 (cursor, index) = (end, index + 1);
                 continue;
             }
@@ -214,15 +215,16 @@ impl Ring {
                     taken.push(block, run.start..run.end);
                 }
                 if over || taken.is_full() {
-                    return Read::Lines { cursor, bytes: taken.bytes, more: true };
+                    return Read::Lines { cursor, lines: taken.lines, bytes: taken.bytes, more: true };
                 }
+                taken.lines += u64::from(!own);
                 run = if own { line_end..line_end } else { run.start..line_end };
                 cursor += 1;
             }
             taken.push(block, run);
             index += 1;
         }
-        Read::Lines { cursor, bytes: taken.bytes, more: cursor < last }
+        Read::Lines { cursor, lines: taken.lines, bytes: taken.bytes, more: cursor < last }
     }
 }
 
@@ -230,6 +232,7 @@ impl Ring {
 struct Taken<'a> {
     slices: &'a mut VecDeque<Bytes>,
     slices_max: usize,
+    lines: u64,
     bytes: usize,
 }
 

@@ -269,6 +269,12 @@ impl Subscriber {
         self.resumed
     }
 
+    /// Whether it goes on with a session that another connection began.
+    #[must_use]
+    pub fn is_successor(&self) -> bool {
+        self.first.is_some()
+    }
+
     /// Its connection is lost, and another may come. Until then it is sent nothing, and no log wakes it.
     pub fn set_absent(&self) {
         self.absent.store(true, Ordering::Release);

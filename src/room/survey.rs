@@ -14,8 +14,12 @@ pub const SLOW_MAX: usize = 100;
 
 /// A question, with where its answer goes. An asker who is gone does not matter.
 pub enum Survey {
+    /// Whether anybody answers.
+    Probe(oneshot::Sender<()>),
     /// How much there is.
     Totals(oneshot::Sender<Totals>),
+    /// How many are in each room, the lobby first.
+    Sizes(oneshot::Sender<Vec<u32>>),
     /// Who is here: those after this number, by number, at most [`SURVEY_PAGE`].
     Sessions(SessionId, oneshot::Sender<Vec<Whereabouts>>),
     /// Which rooms there are, hidden ones too, the lobby first: those after this number, by number, at most
@@ -61,6 +65,10 @@ impl Directory {
     pub fn survey(&self, survey: Survey) {
         // Nobody waits for an answer that cannot be sent.
         match survey {
+            Survey::Probe(answer) => drop(answer.send(())),
+            Survey::Sizes(answer) => {
+                drop(answer.send(self.hub().after(0).map(|(_, room)| room.count()).collect()));
+            }
             Survey::Totals(answer) => drop(answer.send(self.totals())),
             Survey::Sessions(after, answer) => drop(answer.send(self.sessions(after))),
             Survey::Rooms(after, answer) => {

@@ -5,8 +5,10 @@ use std::{collections::HashMap, io, sync::Arc};
 use chat_proto::LOBBY;
 use tokio::{sync::mpsc, task::JoinHandle};
 
+use super::measured::Measured;
 use crate::{
     config::{Config, Durability, Live},
+    metrics::Metrics,
     room::{FanOut, Feed, Log},
     session::{HistorySource, HistoryWriter, Upkeep, VERDICTS},
     store::{LastEpoch, Store},
@@ -25,13 +27,14 @@ impl Keeping {
         live: Live,
         store: &Store,
         fan_out: &mut FanOut,
+        metrics: &Arc<Metrics>,
         clock: fn() -> u64,
     ) -> (HistorySource, Self) {
         let (history, feed) = (store.history().clone(), Arc::new(Feed::new(config.history.durability)));
         let (verdicts, taken) = mpsc::channel(VERDICTS);
         fan_out.set_history(Arc::clone(&feed), taken);
         let upkeep = Arc::new(Upkeep::default());
-        let (store, failing) = (history.clone(), config.history.failing);
+        let (store, failing) = (Measured::new(history.clone(), Arc::clone(metrics)), config.history.failing);
         let writer = HistoryWriter::new(store, Arc::clone(&feed), verdicts, failing, Arc::clone(&upkeep));
         let keeping = Self {
             writer: tokio::spawn(writer.run()),

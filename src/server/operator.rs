@@ -1,15 +1,19 @@
 //! What an operator asks of a running server, and has done by it.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use chat_proto::{Act, ErrorCode, Remark, Role, RoomEntry, Text, Username, way_in};
 use ipnet::IpNet;
-use tokio::sync::{mpsc::WeakSender, oneshot};
+use tokio::{
+    sync::{mpsc::WeakSender, oneshot},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
-use super::Server;
+use super::{Server, pulse::Pulse};
 use crate::{
     config::Policy,
+    metrics::Metrics,
     net::{Admission, Shared},
     room::{Behind, Command, Inbox, SessionId, Survey, Totals, Whereabouts},
     session::{Actor, Doorkeeper, Order, SessionRegistry, Subject, Terms},
@@ -28,6 +32,7 @@ struct Reach {
     inbox: WeakSender<Command>,
     since_ms: u64,
     told_to_stop: CancellationToken,
+    pulse: Pulse,
 }
 
 /// How a server is.
@@ -63,6 +68,12 @@ pub struct Status {
     pub missed: u64,
     /// Connections cut since then.
     pub cut: u64,
+    /// Lines that people have sent since then, served or not.
+    pub lines_received: u64,
+    /// Lines written to somebody's socket since then.
+    pub lines_delivered: u64,
+    /// How long this question waited for the fan-out; `None` of a server that stops.
+    pub lag: Option<Duration>,
 }
 
 /// Who may come in.
@@ -104,6 +115,7 @@ impl Operator {
             inbox: inbox.downgrade(),
             since_ms: (shared.clock)(),
             told_to_stop: CancellationToken::new(),
+            pulse: Pulse::new(),
         }))
     }
 
@@ -111,7 +123,9 @@ impl Operator {
     pub async fn status(&self) -> Status {
         let Reach { addresses, admission, registry, shared, since_ms, .. } = &*self.0;
         let (doorkeeper, metrics) = (&shared.doorkeeper, &shared.metrics);
-        let totals = self.ask(Survey::Totals).await.ok();
+        let asked = Instant::now();
+        let totals = self.totals().await;
+        let lag = totals.is_some().then(|| asked.elapsed());
         let ways_in = doorkeeper.ways_in();
         Status {
             addresses: addresses.clone(),
@@ -133,6 +147,9 @@ impl Operator {
             refused: ErrorCode::ALL.iter().map(|code| metrics.rejects(*code)).sum(),
             missed: metrics.missed.get(),
             cut: metrics.cut.get(),
+            lines_received: metrics.traffic.lines_received(),
+            lines_delivered: metrics.traffic.delivered(),
+            lag,
         }
     }
 
@@ -276,11 +293,41 @@ impl Operator {
         self.doorkeeper().act(Actor::Operator, &order, &inbox, self.now()).await
     }
 
-    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Survey) -> Result<T, ErrorCode> {
-        let (answer, asked) = oneshot::channel();
+    /// How much there is; `None` of a server that stops.
+    pub(super) async fn totals(&self) -> Option<Totals> {
+        self.ask(Survey::Totals).await.ok()
+    }
+
+    pub(super) async fn ask<T>(
+        &self,
+        question: impl FnOnce(oneshot::Sender<T>) -> Survey,
+    ) -> Result<T, ErrorCode> {
+        let (answer, answered) = oneshot::channel();
+        let asked = Instant::now();
         let sent = self.inbox()?.send(Command::Survey(question(answer))).await;
         sent.map_err(|_| ErrorCode::ShuttingDown)?;
-        asked.await.map_err(|_| ErrorCode::ShuttingDown)
+        let answer = answered.await.map_err(|_| ErrorCode::ShuttingDown)?;
+        self.counters().fan_out_wait_seconds.observe(asked.elapsed());
+        Ok(answer)
+    }
+
+    /// Connections, those of them that have not logged in, sessions, those of them without a connection.
+    pub(super) fn counts(&self) -> (usize, usize, usize, usize) {
+        let Reach { admission, registry, shared, .. } = &*self.0;
+        (admission.connections(), admission.guests(), registry.len(), shared.absences.len())
+    }
+
+    /// Conversations of which the history has still to take lines.
+    pub(super) fn history_waiting(&self) -> usize {
+        self.0.shared.history.waiting()
+    }
+
+    pub(super) fn counters(&self) -> &Metrics {
+        &self.0.shared.metrics
+    }
+
+    pub(super) fn pulse(&self) -> &Pulse {
+        &self.0.pulse
     }
 
     /// For as long as it is held the fan-out does not end.
@@ -288,7 +335,7 @@ impl Operator {
         self.0.inbox.upgrade().ok_or(ErrorCode::ShuttingDown)
     }
 
-    fn doorkeeper(&self) -> &Doorkeeper {
+    pub(super) fn doorkeeper(&self) -> &Doorkeeper {
         &self.0.shared.doorkeeper
     }
 

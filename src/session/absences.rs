@@ -35,6 +35,18 @@ impl Absences {
         Self { max, state: Mutex::default() }
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.state.lock().absent.len()
+    }
+
+    /// Whether nobody is absent.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// One more. If that is one too many, the session that has been absent longest is told to end.
     pub fn begin(self: &Arc<Self>, subscriber: &Arc<Subscriber>) -> Absence {
         let mut state = self.state.lock();

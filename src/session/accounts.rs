@@ -1,6 +1,6 @@
 //! What people do with their accounts: make one, show that it is theirs, change its password.
 
-use std::{collections::HashMap, net::IpAddr, time::Duration};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use chat_proto::{
     ChangePassword, Credential, ErrorCode, NameKey, Refusal, Register, Registered, Role, Username,
@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     config::{HashingConfig, Live, Registration},
+    metrics::StoreMetrics,
     room::SessionId,
     store::{Account, AccountId, InviteToken, NewAccount, PasswordHash, Store, StoreError},
 };
@@ -50,6 +51,17 @@ impl AccountDesk {
     /// Where they are.
     pub(super) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// What is counted of it.
+    #[must_use]
+    pub fn store_metrics(&self) -> &Arc<StoreMetrics> {
+        self.store.metrics()
+    }
+
+    /// Finds out whether the store takes changes.
+    pub async fn probe_store(&self) -> Result<(), StoreError> {
+        self.store.switches().probe().await
     }
 
     /// What hashes.

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use argon2::{
@@ -16,7 +16,11 @@ use thiserror::Error;
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 use super::Password;
-use crate::{config::HashingConfig, store::PasswordHash};
+use crate::{
+    config::HashingConfig,
+    metrics::{Histogram, LATENCY_SECONDS},
+    store::PasswordHash,
+};
 
 /// Log-ins that wait for their turn to be hashed. Full: [`Busy`].
 pub const WAITING_MAX: usize = 64;
@@ -47,17 +51,25 @@ pub struct Hasher {
     argon: Argon2<'static>,
     running: Arc<Semaphore>,
     places: Semaphore,
+    places_max: usize,
     /// Compared with where there is nothing to compare with, so that this takes as long.
     nobodys: PasswordHash,
     counts: Arc<Counts>,
 }
 
 /// What a test, and an operator, may want to know.
-#[derive(Debug, Default)]
 struct Counts {
     runs: AtomicUsize,
     running: AtomicUsize,
     running_most: AtomicUsize,
+    seconds: Histogram,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        let (runs, running, running_most) = Default::default();
+        Self { runs, running, running_most, seconds: Histogram::new(LATENCY_SECONDS) }
+    }
 }
 
 impl Hasher {
@@ -79,6 +91,7 @@ impl Hasher {
             argon,
             running: Arc::new(Semaphore::new(at_once)),
             places: Semaphore::new(at_once + WAITING_MAX),
+            places_max: at_once + WAITING_MAX,
             counts: Arc::default(),
         }
     }
@@ -119,6 +132,18 @@ impl Hasher {
         self.counts.running_most.load(Ordering::Relaxed)
     }
 
+    /// Passwords that are hashed now, or wait for it.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.places_max - self.places.available_permits()
+    }
+
+    /// How long each took, without its waiting.
+    #[must_use]
+    pub fn seconds(&self) -> &Histogram {
+        &self.counts.seconds
+    }
+
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Argon2<'static>) -> T + Send + 'static,
@@ -132,7 +157,9 @@ impl Hasher {
             counts.runs.fetch_add(1, Ordering::Relaxed);
             let running = counts.running.fetch_add(1, Ordering::Relaxed) + 1;
             counts.running_most.fetch_max(running, Ordering::Relaxed);
+            let began = Instant::now();
             let done = work(&argon);
+            counts.seconds.observe(began.elapsed());
             counts.running.fetch_sub(1, Ordering::Relaxed);
             done
         });
@@ -177,6 +204,7 @@ mod tests {
         assert_eq!(hasher.check(Some(password("cafe creme")), None).await, Ok(Verdict::Wrong));
         assert_eq!(hasher.check(None, None).await, Ok(Verdict::Wrong));
         assert_eq!(hasher.runs(), 6, "each costs one run, whatever is missing");
+        assert_eq!((hasher.seconds().distribution().count(), hasher.waiting()), (6, 0));
     }
 
     #[tokio::test]
@@ -231,6 +259,7 @@ mod tests {
             assert!(polled.is_pending());
             waiting.push(one);
         }
+        assert_eq!(hasher.waiting(), 1 + WAITING_MAX);
         assert_eq!(hasher.hash(password("long enough")).await, Err(Busy));
         drop(waiting);
         assert_eq!(hasher.places.available_permits(), 1 + WAITING_MAX);

@@ -52,6 +52,12 @@ impl HistorySource {
         Self { kept: Some((history, feed)) }
     }
 
+    /// Conversations of which the history has still to take lines.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.kept.as_ref().map_or(0, |(_, feed)| feed.len())
+    }
+
     /// One page of what was said in a conversation, for one of its members. Their own lines are among it, those of
     /// people they ignore are not.
     pub async fn page(

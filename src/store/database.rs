@@ -1,6 +1,6 @@
 //! Connections to the database: those that write and those that read, and an end to every wait for them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use sqlx::{
@@ -10,9 +10,10 @@ use sqlx::{
     query::Query,
     raw_sql,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{Place, StoreError, clock::ClockStop, postgres};
+use crate::metrics::StoreMetrics;
 
 /// How long anybody waits for a free connection, a new one to be made included. Then: [`StoreError::Unavailable`].
 pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -35,6 +36,7 @@ pub(super) struct Database {
     writers: AnyPool,
     /// A database in memory goes with its last connection; this one stays.
     anchor: Mutex<Option<AnyConnection>>,
+    metrics: Arc<StoreMetrics>,
 }
 
 impl Database {
@@ -63,6 +65,7 @@ impl Database {
             readers: pool(READERS),
             writers: pool(if sqlite { SQLITE_WRITERS } else { POSTGRES_WRITERS }),
             anchor: Mutex::new(anchor),
+            metrics: Arc::default(),
             place,
         }
     }
@@ -71,10 +74,15 @@ impl Database {
         &self.place
     }
 
+    /// What is counted of it.
+    pub fn metrics(&self) -> &Arc<StoreMetrics> {
+        &self.metrics
+    }
+
     /// What is committed.
     pub async fn rows(&self, question: Question<'_>) -> Result<Vec<AnyRow>, StoreError> {
         let _stopped = ClockStop::of(&self.place);
-        within(question.fetch_all(&self.readers)).await
+        within(&self.metrics, question.fetch_all(&self.readers)).await
     }
 
     /// One change: how many rows it changed.
@@ -95,22 +103,32 @@ impl Database {
     /// Begins to write.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         // IMMEDIATE: one that began by reading could not wait for the lock any more.
-        self.begin_on(&self.writers, if self.place.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN" }).await
+        let begin = if self.place.is_sqlite() { "BEGIN IMMEDIATE" } else { "BEGIN" };
+        let transaction = self.begin_on(&self.writers, begin, true).await;
+        if transaction.is_err() {
+            self.metrics.note_write(true);
+        }
+        transaction
     }
 
     /// Begins to read: all its questions are answered as of one moment. It holds nobody up who writes.
     pub async fn snapshot(&self) -> Result<Transaction, StoreError> {
         let begin =
             if self.place.is_sqlite() { "BEGIN" } else { "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY" };
-        self.begin_on(&self.readers, begin).await
+        self.begin_on(&self.readers, begin, false).await
     }
 
-    async fn begin_on(&self, pool: &AnyPool, begin: &'static str) -> Result<Transaction, StoreError> {
-        let stopped = ClockStop::of(&self.place);
-        let connection = pool.acquire().await?;
+    async fn begin_on(
+        &self,
+        pool: &AnyPool,
+        begin: &'static str,
+        writes: bool,
+    ) -> Result<Transaction, StoreError> {
+        let (stopped, metrics) = (ClockStop::of(&self.place), Arc::clone(&self.metrics));
+        let connection = counted(&metrics, pool.acquire().await.map_err(Into::into))?;
         // Before the statement: whoever goes away in the middle of it leaves no transaction open.
-        let mut transaction = Transaction { connection, ended: false, _stopped: stopped };
-        within(raw_sql(begin).execute(&mut *transaction.connection)).await?;
+        let mut transaction = Transaction { connection, ended: false, writes, metrics, _stopped: stopped };
+        within(&self.metrics, raw_sql(begin).execute(&mut *transaction.connection)).await?;
         Ok(transaction)
     }
 
@@ -144,17 +162,31 @@ impl Database {
 pub(super) struct Transaction {
     connection: PoolConnection<Any>,
     ended: bool,
+    /// Whether it is one of those that change something.
+    writes: bool,
+    metrics: Arc<StoreMetrics>,
     _stopped: ClockStop,
 }
 
 impl Transaction {
     pub async fn rows(&mut self, question: Question<'_>) -> Result<Vec<AnyRow>, StoreError> {
-        within(question.fetch_all(&mut *self.connection)).await
+        let found = within(&self.metrics, question.fetch_all(&mut *self.connection)).await;
+        self.note(&found);
+        found
     }
 
     /// How many rows it changed.
     pub async fn run(&mut self, question: Question<'_>) -> Result<u64, StoreError> {
-        Ok(within(question.execute(&mut *self.connection)).await?.rows_affected())
+        let done = within(&self.metrics, question.execute(&mut *self.connection)).await;
+        self.note(&done);
+        Ok(done?.rows_affected())
+    }
+
+    /// A change that cannot be made is noted, and with it that the database takes none.
+    fn note<T>(&self, done: &Result<T, StoreError>) {
+        if self.writes && done.as_ref().is_err_and(|error| !error.is_answer()) {
+            self.metrics.note_write(true);
+        }
     }
 
     /// One change to what is there: [`StoreError::NotFound`] if it is not.
@@ -175,7 +207,13 @@ impl Transaction {
 
     /// Once this returns, it outlives a loss of power.
     pub async fn commit(self) -> Result<(), StoreError> {
-        self.end("COMMIT").await
+        let metrics = self.writes.then(|| Arc::clone(&self.metrics));
+        let committed = self.end("COMMIT").await;
+        if let Some(metrics) = metrics {
+            metrics.note_write(committed.is_err());
+            metrics.commits.add(committed.is_ok().into());
+        }
+        committed
     }
 
     pub async fn rollback(self) -> Result<(), StoreError> {
@@ -183,7 +221,7 @@ impl Transaction {
     }
 
     async fn end(mut self, statement: &'static str) -> Result<(), StoreError> {
-        within(raw_sql(statement).execute(&mut *self.connection)).await?;
+        within(&self.metrics, raw_sql(statement).execute(&mut *self.connection)).await?;
         self.ended = true;
         Ok(())
     }
@@ -197,10 +235,23 @@ impl Drop for Transaction {
     }
 }
 
-/// The answer, if it comes in time.
-async fn within<T>(answer: impl Future<Output = sqlx::Result<T>>) -> Result<T, StoreError> {
-    match timeout(ANSWER_TIMEOUT, answer).await {
-        Ok(answer) => Ok(answer?),
+/// The answer, if it comes in time; counted.
+async fn within<T>(
+    metrics: &StoreMetrics,
+    answer: impl Future<Output = sqlx::Result<T>>,
+) -> Result<T, StoreError> {
+    let began = Instant::now();
+    let answer = match timeout(ANSWER_TIMEOUT, answer).await {
+        Ok(answer) => answer.map_err(Into::into),
         Err(_) => Err(StoreError::Unavailable(format!("no answer in {ANSWER_TIMEOUT:?}").into())),
+    };
+    metrics.seconds.observe(began.elapsed());
+    counted(metrics, answer)
+}
+
+fn counted<T>(metrics: &StoreMetrics, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+    if let Some(kind) = answer.as_ref().err().and_then(StoreError::kind) {
+        metrics.errors.add(kind);
     }
+    answer
 }

@@ -5,6 +5,8 @@ use std::{error::Error, io, path::PathBuf};
 use sqlx::sqlite::SqliteError;
 use thiserror::Error;
 
+use crate::metrics::StoreErrorKind;
+
 /// What the database, or what stands before it, said.
 pub type Cause = Box<dyn Error + Send + Sync>;
 
@@ -65,6 +67,20 @@ impl StoreError {
     /// Whether nothing ails the database, and what was begun can be undone in good order.
     pub(super) fn is_answer(&self) -> bool {
         matches!(self, Self::Taken | Self::NotFound | Self::InviteRefused | Self::TooManyInvites)
+    }
+
+    /// What it is counted as; `None`: nothing ails the database.
+    #[must_use]
+    pub fn kind(&self) -> Option<StoreErrorKind> {
+        match self {
+            Self::Taken | Self::NotFound | Self::InviteRefused | Self::TooManyInvites => None,
+            Self::Busy(_) => Some(StoreErrorKind::Busy),
+            Self::ReadOnly(_) => Some(StoreErrorKind::ReadOnly),
+            Self::Full(_) => Some(StoreErrorKind::Full),
+            Self::Corrupt(_) => Some(StoreErrorKind::Corrupt),
+            Self::Unavailable(_) => Some(StoreErrorKind::Unavailable),
+            Self::TooNew { .. } | Self::Unusable(_) | Self::File { .. } => Some(StoreErrorKind::Other),
+        }
     }
 }
 

@@ -19,6 +19,8 @@ use super::{
     Store, StoreError, StoredResume, Told,
 };
 
+use crate::metrics::StoreErrorKind;
+
 /// A database in a folder of its own, gone with the test.
 struct Fresh {
     folder: PathBuf,
@@ -93,12 +95,15 @@ async fn a_full_disk_refuses_the_next_keeps_the_others_and_is_forgotten_when_the
             }
         };
         assert!(matches!(error, StoreError::Full(_)), "{error}");
+        let metrics = store.metrics();
+        assert_eq!((metrics.errors.get(StoreErrorKind::Full), metrics.write_fails.get()), (round + 1, 1));
         for name in &stored {
             assert!(is_there(&store, name).await, "{name}");
         }
         assert!(!is_there(&store, &format!("round{round}-{}", stored.len())).await);
         // That connection went with its transaction, and its fault with it.
         register(&store, &format!("after{round}")).await.expect("room");
+        assert_eq!(store.metrics().write_fails.get(), 0, "that is over");
     }
     fresh.place.check().await.expect("whole");
     store.close().await.expect("closed");

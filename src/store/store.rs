@@ -14,6 +14,7 @@ use super::{
     schema::{self, STEPS, Step},
     sqlite,
 };
+use crate::metrics::StoreMetrics;
 
 /// The open database. Cheap to clone: all clones are one.
 #[derive(Clone)]
@@ -137,6 +138,12 @@ impl Store {
     #[must_use]
     pub fn migrated(&self) -> &Migrated {
         &self.migrated
+    }
+
+    /// What is counted of it.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<StoreMetrics> {
+        self.database.metrics()
     }
 
     /// Where it is.

@@ -14,6 +14,10 @@ const FROZEN: &str = "frozen";
 const FIND: &str = "SELECT value FROM switches WHERE name = $1";
 const SET: &str = "INSERT INTO switches (name, value) VALUES ($1, $2) \
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+const REMOVE: &str = "DELETE FROM switches WHERE name = $1";
+
+/// The name of no switch.
+const PROBE: &str = "probe";
 
 /// The switches. Cheap to clone.
 #[derive(Clone)]
@@ -37,5 +41,13 @@ impl Switches {
     pub async fn set_registration_frozen(&self, frozen: bool, entry: &AuditEntry) -> Result<(), StoreError> {
         let value = if frozen { FROZEN } else { OPEN };
         audit::change(&self.database, query(SET).bind(REGISTRATION).bind(value), entry).await
+    }
+
+    /// Finds out whether a change can be made: makes one and takes it back, which the disk sees all the same.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        let mut transaction = self.database.begin().await?;
+        transaction.run(query(SET).bind(PROBE).bind(PROBE)).await?;
+        transaction.run(query(REMOVE).bind(PROBE)).await?;
+        transaction.commit().await
     }
 }

@@ -204,11 +204,26 @@ async fn a_watched_server_is_told_of_each_second_until_it_stops() {
     let mut next =
         || -> Value { serde_json::from_str(&lines.next().expect("a line").expect("text")).expect("JSON") };
     assert_eq!(next()["sessions"], 0);
-    let _kim = served.guest("kim").await;
+    let (kim, _events) = served.guest("kim").await;
+    let (_lee, _to_lee) = served.guest("lee").await;
     let begun = Instant::now();
-    while next()["sessions"] != 1 {
+    while next()["sessions"] != 2 {
         assert!(begun.elapsed() < Duration::from_secs(30), "it is asked again");
     }
+    for line in 0..5 {
+        kim.broadcast(&format!("{line}")).await.expect("said");
+    }
+    let rates = loop {
+        let record = next();
+        assert!(record["lag_ms"].as_f64().expect("it answers") < 10_000.0, "{record}");
+        match (record["messages_per_s"].as_u64(), record["deliveries_per_s"].as_u64()) {
+            (Some(0) | None, _) | (_, Some(0) | None) => {}
+            rates => break rates,
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "what is said is counted");
+    };
+    // Five in one second, or in two.
+    assert!(rates.0 <= Some(6) && rates.1 <= Some(6), "{rates:?}");
     served.told(&["stop"]);
     let output = watching.wait_with_output().expect("it ends");
     let err = String::from_utf8_lossy(&output.stderr);

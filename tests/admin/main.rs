@@ -8,6 +8,7 @@ mod first_start;
 #[cfg(unix)]
 mod folders;
 mod history;
+mod http;
 mod invites;
 mod moving;
 mod reload;
@@ -16,6 +17,8 @@ mod users;
 
 #[path = "../common/folder.rs"]
 mod folder;
+#[path = "../common/page.rs"]
+mod page;
 #[path = "../common/process.rs"]
 mod process;
 

@@ -27,6 +27,8 @@ pub struct ServerProcess {
     pub tls: Option<SocketAddr>,
     /// Where it hears its operator: a socket, a pipe, or "none".
     pub ctl: String,
+    /// Where it tells metrics and health: an address, "taken", or "none".
+    pub admin: String,
     log: Option<JoinHandle<String>>,
 }
 
@@ -54,7 +56,7 @@ impl ServerProcess {
             .expect("the executable starts");
         let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
         let mut log = String::new();
-        let (address, tls, ctl) = loop {
+        let (address, tls, ctl, admin) = loop {
             let line =
                 lines.next().unwrap_or_else(|| panic!("it said where it listens: {log}")).expect("text");
             log += &line;
@@ -62,15 +64,14 @@ impl ServerProcess {
             if let Some((_, rest)) = line.split_once("\"listen\":\"[") {
                 let address = rest.split(']').next().and_then(|address| address.parse().ok());
                 let started: serde_json::Value = serde_json::from_str(&line).expect("JSON");
-                let ctl = started["ctl"].as_str().expect("it says where").to_owned();
-                let tls =
-                    started["tls"].as_str().expect("it says where").trim_matches(['[', ']']).parse().ok();
-                break (address.expect("an address"), tls, ctl);
+                let place = |key: &str| started[key].as_str().expect("it says where").to_owned();
+                let tls = place("tls").trim_matches(['[', ']']).parse().ok();
+                break (address.expect("an address"), tls, place("ctl"), place("admin"));
             }
         };
         let log =
             std::thread::spawn(move || lines.map_while(Result::ok).fold(log, |log, line| log + &line + "\n"));
-        Self { child, address, tls, ctl, log: Some(log) }
+        Self { child, address, tls, ctl, admin, log: Some(log) }
     }
 
     /// The process's number.

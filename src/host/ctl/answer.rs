@@ -159,7 +159,8 @@ where
     }
 }
 
-fn status(status: &Status) -> Value {
+/// How the server is, as one record.
+pub fn status(status: &Status) -> Value {
     let slowest = status.totals.as_ref().and_then(|totals| totals.slowest.as_ref());
     json!({
         "version": env!("CARGO_PKG_VERSION"),
@@ -182,6 +183,9 @@ fn status(status: &Status) -> Value {
         "refused": status.refused,
         "missed": status.missed,
         "cut": status.cut,
+        "messages": status.lines_received,
+        "deliveries": status.lines_delivered,
+        "lag_ms": status.lag.map(|lag| lag.as_secs_f64() * 1_000.0),
     })
 }
 

@@ -138,10 +138,12 @@ fn refused(code: u16, text: String) -> Failure {
 async fn watch(folder: &Path, json: bool) -> Result<(), Failure> {
     let mut ticks = interval(WATCH);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let mut before = None;
     for line in 0_usize.. {
         ticks.tick().await;
         let mut asked = Asked::begin(folder, &Request::Status).await?;
-        while let Some(record) = asked.next().await? {
+        while let Some(mut record) = asked.next().await? {
+            put_rates(&mut record, &mut before);
             if !json && line.is_multiple_of(HEADING) {
                 crate::host::print(show::WATCH_HEADING)?;
             }
@@ -149,6 +151,25 @@ async fn watch(folder: &Path, json: bool) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Counts how many lines there were a second, since the record before.
+fn put_rates(record: &mut Value, before: &mut Option<(Instant, [u64; 2])>) {
+    let counts = ["messages", "deliveries"].map(|key| record[key].as_u64().unwrap_or_default());
+    let last = before.replace((Instant::now(), counts));
+    for (place, key) in [show::LINES_PER_SECOND, show::DELIVERIES_PER_SECOND].into_iter().enumerate() {
+        record[key] = last.map(|(then, last)| rate(counts[place], last[place], then.elapsed())).into();
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    reason = "it is a rate"
+)]
+fn rate(count: u64, last: u64, time: Duration) -> u64 {
+    (count.saturating_sub(last) as f64 / time.as_secs_f64().max(0.001)).round() as u64
 }
 
 /// Asks the server to stop, and waits until it has: then it closes the channel.

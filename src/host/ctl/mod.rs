@@ -22,6 +22,7 @@ use pipe as local;
 #[cfg(unix)]
 use socket as local;
 
+pub use answer::status as status_record;
 pub use args::CtlArgs;
 pub use ask::{put_out, run};
 pub use channel::Channel;

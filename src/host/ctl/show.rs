@@ -11,7 +11,13 @@ const COLUMNS: usize = 80;
 const INDENT: &str = "        ";
 
 /// The heading of what is watched.
-pub const WATCH_HEADING: &str = "TIME       STATE      SESSIONS  CONNECTIONS   ROOMS    BEHIND      MEMORY\n";
+pub const WATCH_HEADING: &str =
+    "TIME      STATE    SESSIONS ROOMS LINES/S DELIVERED/S      LAG BEHIND     MEMORY\n";
+
+/// What of a watched record is counted from one to the next.
+pub const LINES_PER_SECOND: &str = "messages_per_s";
+/// The same, of lines that reach somebody.
+pub const DELIVERIES_PER_SECOND: &str = "deliveries_per_s";
 
 /// Records of one answer, under a heading.
 pub struct Table {
@@ -58,13 +64,19 @@ impl Table {
 /// One line of what is watched.
 pub fn watched(status: &Value) -> String {
     // 2026-07-25T10:11:12Z
-    let time = text(status, "time").get(11..).unwrap_or_default();
+    let time = text(status, "time").get(11..19).unwrap_or_default();
+    let rate = |key| status[key].as_u64().map_or_else(|| "-".into(), |rate: u64| rate.to_string());
+    let lag = status["lag_ms"].as_f64().map_or_else(
+        || "-".into(),
+        |lag| if lag < 100.0 { format!("{lag:.1} ms") } else { format!("{lag:.0} ms") },
+    );
     format!(
-        "{time:<9}  {:<9}  {:>8}  {:>11}  {:>6}  {:>8}  {:>10}\n",
+        "{time:<8}  {:<8} {:>8} {:>5} {:>7} {:>11} {lag:>8} {:>6} {:>10}\n",
         text(status, "state"),
         number(status, "sessions"),
-        number(status, "connections"),
         number(status, "rooms"),
+        rate(LINES_PER_SECOND),
+        rate(DELIVERIES_PER_SECOND),
         status["slowest"]["lines"].as_u64().unwrap_or_default(),
         memory(status),
     )
@@ -105,6 +117,8 @@ fn status(status: &Value) -> String {
     };
     shown += &entry("memory", &memory(status));
     shown += &entry("until now", &format!("{accepted} connections, {logins} logins, {refused} refusals"));
+    let (messages, deliveries) = (number(status, "messages"), number(status, "deliveries"));
+    shown += &entry("", &format!("{messages} lines sent, {deliveries} delivered"));
     shown + &entry("", &format!("{missed} lines missed, {cut} connections cut"))
 }
 
@@ -302,9 +316,12 @@ mod tests {
         shown.push(held(&json!({ "kind": "ban", "network": format!("{address}/128"), "by": "operator" })));
         let listen = vec![format!("[{address}]:11021"); 4];
         shown.push(status(&json!({ "slowest": { "name": wide(), "lines": 1 }, "listen": listen })));
-        shown.push(watched(
-            &json!({ "time": "2026-07-25T10:11:12Z", "state": "draining", "memory_bytes": 1 << 31 }),
-        ));
+        shown.push(watched(&json!({
+            "time": "2026-07-25T10:11:12Z", "state": "draining", "memory_bytes": 1_u64 << 33, "lag_ms": 9_999.91,
+            "sessions": 1_000_000, "rooms": 10_000, LINES_PER_SECOND: 1_000_000,
+            DELIVERIES_PER_SECOND: 100_000_000, "slowest": { "lines": 4_096 },
+        })));
+        shown.push(WATCH_HEADING.into());
         shown
     }
 

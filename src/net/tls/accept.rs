@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{Certificates, TlsStream, session::TlsError};
 use crate::{
-    metrics::TlsFailure,
+    metrics::{Disconnect, TlsFailure},
     net::{Shared, admission::Ticket, connection::serve_since, farewell::linger, transport::Transport},
     room::Inbox,
 };
@@ -76,7 +76,7 @@ pub fn serve_tls<S: Transport>(
             Ok(stream) => stream,
             Err((refused, socket)) => {
                 drop((inbox, reading));
-                shared.metrics.ended.add(1);
+                shared.metrics.disconnects.add(Disconnect::NoHandshake);
                 tell(&refused, peer, &shared);
                 match (refused, socket) {
                     (Refused::Failed(TlsError::Protocol(_)), Some(socket)) => close(socket, &[]).await,
@@ -139,11 +139,11 @@ fn tell(refused: &Refused, peer: SocketAddr, shared: &Shared) {
         Refused::Failed(error) => Some(tracing::field::display(error)),
         Refused::Late | Refused::Unwanted => None,
     };
-    shared.metrics.tls_failed(failure);
+    shared.metrics.tls_failures.add(failure);
     if failure == TlsFailure::NotTls {
         shared.metrics.misdirected.add(1);
     }
-    tracing::debug!(event = "tls_failed", %peer, reason = failure.name(), err, "no handshake");
+    tracing::debug!(event = "tls_failed", %peer, reason = failure.word(), err, "no handshake");
 }
 
 /// Says this, and closes so that it arrives, and what was said before it.

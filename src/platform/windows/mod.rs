@@ -2,8 +2,10 @@
 #![allow(unsafe_code)]
 
 mod event_log;
+mod usage;
 
 pub use event_log::{EventKind, EventSource};
+pub use usage::usage;
 
 use std::{io, os::windows::io::AsRawSocket};
 
@@ -37,12 +39,16 @@ pub fn raise_descriptor_limit() -> Option<u64> {
 /// Bytes of this process that are in memory: its working set.
 #[must_use]
 pub fn memory_bytes() -> Option<u64> {
+    u64::try_from(memory_counters()?.WorkingSetSize).ok()
+}
+
+fn memory_counters() -> Option<PROCESS_MEMORY_COUNTERS> {
     let bytes = u32::try_from(size_of::<PROCESS_MEMORY_COUNTERS>()).ok()?;
     let mut counters = PROCESS_MEMORY_COUNTERS { cb: bytes, ..Default::default() };
     // SAFETY: the handle is the process's own, which is never closed, and the structure is as long as it says; no
     // safe wrapper of this exists in std or tokio.
     let told = unsafe { K32GetProcessMemoryInfo(GetCurrentProcess(), &raw mut counters, bytes) };
-    if told == 0 { None } else { u64::try_from(counters.WorkingSetSize).ok() }
+    (told != 0).then_some(counters)
 }
 
 #[cfg(test)]

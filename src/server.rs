@@ -1,11 +1,11 @@
 //! Puts the floors together, runs them, and stops them the way the data runs.
 
+mod health;
 mod history;
 mod listeners;
 mod mailboxes;
 mod measured;
 mod operator;
-mod pulse;
 mod scrape;
 mod sessions;
 
@@ -38,11 +38,11 @@ use crate::{
     store::Store,
 };
 
+pub use health::{NotReady, SILENT_MAX};
 use history::{Keeping, Pasts};
 pub use listeners::Listeners;
 use mailboxes::Storing;
 pub use operator::{Operator, State, Status};
-pub use pulse::{Ailment, SILENT_MAX};
 pub use scrape::OfHost;
 use sessions::Keeper;
 

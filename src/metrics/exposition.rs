@@ -22,16 +22,16 @@ const TOTAL: &str = "_total";
 #[must_use]
 pub fn text(families: Vec<Family>) -> String {
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Told(families)));
+    registry.register_collector(Box::new(Families(families)));
     let mut text = String::new();
     prometheus_text::encode(&mut text, &registry).expect("memory takes what is written");
     text
 }
 
 #[derive(Debug)]
-struct Told(Vec<Family>);
+struct Families(Vec<Family>);
 
-impl Collector for Told {
+impl Collector for Families {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         for Family { name, help, kind, samples } in &self.0 {
             let (name, kind) = match kind {

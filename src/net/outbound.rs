@@ -39,7 +39,7 @@ pub struct Outbound {
     detaching: Option<u32>,
     /// Nothing more is gathered: the connection ends with this.
     closed: Option<(ErrorCode, LeaveReason)>,
-    /// Lines sent, and lines told to be missed, in all.
+    /// Lines gathered, and lines told to be missed, in all.
     told: (u64, u64),
     /// Whom the session ignores, if anybody.
     ignored: Option<Box<Ignored>>,
@@ -223,10 +223,11 @@ impl Outbound {
     fn gather_log(&mut self, index: usize, share: usize) {
         let Cursor { bit, log, member, seq } = &mut self.cursors[index];
         let room = (share, GATHER_SLICES.saturating_sub(self.pieces.len()).max(1));
-        let mut hearing = Hearing { session: self.subscriber.id(), ignored: self.ignored.as_deref_mut() };
+        let (session, ignored) = (self.subscriber.id(), self.ignored.as_deref_mut());
+        let mut hearing = Hearing { session, ignored, passed_over: 0 };
         let (to, more) = match log.read(*seq, &mut hearing, member, room, &mut self.pieces) {
-            Read::Lines { cursor, lines, more, .. } => {
-                self.told.0 += lines;
+            Read::Lines { cursor, more, .. } => {
+                self.told.0 += cursor - *seq - hearing.passed_over;
                 (cursor, more)
             }
             Read::Missed { from, to } => {

@@ -24,6 +24,8 @@ pub struct Hearing<'a> {
     pub session: SessionId,
     /// Whom it ignores.
     pub ignored: Option<&'a mut Ignored>,
+    /// How many lines it has passed over.
+    pub passed_over: u64,
 }
 
 impl Ignored {
@@ -68,7 +70,7 @@ impl Hearing<'_> {
     /// Somebody who ignores nobody.
     #[must_use]
     pub fn of(session: SessionId) -> Self {
-        Self { session, ignored: None }
+        Self { session, ignored: None, passed_over: 0 }
     }
 
     /// Whether all lines are wanted, but one's own.

@@ -55,8 +55,6 @@ pub enum Read {
     Lines {
         /// The last line taken.
         cursor: u64,
-        /// How many lines were taken.
-        lines: u64,
         /// Bytes taken.
         bytes: usize,
         /// Whether the read stopped for want of room.
@@ -223,10 +221,8 @@ impl Log {
             return Read::Missed { from: after + 1, to: ring.before };
         }
         let last = ring.head().min(after.saturating_add(most as u64));
-        let taken_before = out.len();
         let bytes = ring.said(after, last, out);
-        let lines = (out.len() - taken_before) as u64;
-        Read::Lines { cursor: last, lines, bytes, more: last < ring.head() }
+        Read::Lines { cursor: last, bytes, more: last < ring.head() }
     }
 
     /// Makes what people said from `from` to `to` void: nobody has read it, and nobody will.

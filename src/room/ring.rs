@@ -188,7 +188,7 @@ impl Ring {
         (bytes_max, slices_max): (usize, usize),
         out: &mut VecDeque<Bytes>,
     ) -> Read {
-        let mut taken = Taken { slices_max: out.len() + slices_max, slices: out, lines: 0, bytes: 0 };
+        let mut taken = Taken { slices_max: out.len() + slices_max, slices: out, bytes: 0 };
         let mut index = self.block_after(cursor);
         while cursor < last && !taken.is_full() {
             let block = &self.blocks[index];
@@ -199,7 +199,6 @@ impl Ring {
             if !own && reader.is_plain() && taken.bytes + rest.len() <= bytes_max {
                 // What most readers find of most blocks: all of it is theirs.
                 taken.push(block, rest);
-                taken.lines += end - cursor;
                 (cursor, index) = (end, index + 1);
                 continue;
             }
@@ -213,18 +212,18 @@ impl Ring {
                 let over = !own && !first && taken.bytes + (line_end - run.start) > bytes_max;
                 if own || over {
                     taken.push(block, run.start..run.end);
+                    if over || taken.is_full() {
+                        return Read::Lines { cursor, bytes: taken.bytes, more: true };
+                    }
+                    reader.passed_over += 1;
                 }
-                if over || taken.is_full() {
-                    return Read::Lines { cursor, lines: taken.lines, bytes: taken.bytes, more: true };
-                }
-                taken.lines += u64::from(!own);
                 run = if own { line_end..line_end } else { run.start..line_end };
                 cursor += 1;
             }
             taken.push(block, run);
             index += 1;
         }
-        Read::Lines { cursor, lines: taken.lines, bytes: taken.bytes, more: cursor < last }
+        Read::Lines { cursor, bytes: taken.bytes, more: cursor < last }
     }
 }
 
@@ -232,7 +231,6 @@ impl Ring {
 struct Taken<'a> {
     slices: &'a mut VecDeque<Bytes>,
     slices_max: usize,
-    lines: u64,
     bytes: usize,
 }
 

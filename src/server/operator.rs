@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Server, pulse::Pulse};
+use super::{Server, health::Health};
 use crate::{
     config::Policy,
     metrics::Metrics,
@@ -32,7 +32,7 @@ struct Reach {
     inbox: WeakSender<Command>,
     since_ms: u64,
     told_to_stop: CancellationToken,
-    pulse: Pulse,
+    health: Health,
 }
 
 /// How a server is.
@@ -115,7 +115,7 @@ impl Operator {
             inbox: inbox.downgrade(),
             since_ms: (shared.clock)(),
             told_to_stop: CancellationToken::new(),
-            pulse: Pulse::new(),
+            health: Health::new(),
         }))
     }
 
@@ -326,8 +326,8 @@ impl Operator {
         &self.0.shared.metrics
     }
 
-    pub(super) fn pulse(&self) -> &Pulse {
-        &self.0.pulse
+    pub(super) fn health(&self) -> &Health {
+        &self.0.health
     }
 
     /// For as long as it is held the fan-out does not end.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use iocp_chat::{
     config::Config,
-    server::{Ailment, SILENT_MAX, Server},
+    server::{NotReady, SILENT_MAX, Server},
     session::Recalled,
     store::{Place, Store},
 };
@@ -46,15 +46,15 @@ async fn a_server_is_not_ready_while_its_database_takes_no_changes_and_is_asked_
     let recalled = Recalled::from(store.clone(), 0).await.expect("a database");
     let server = Server::start(&quiet(), Vec::new(), Some(recalled)).expect("a server");
     let operator = server.operator().clone();
-    assert_eq!(operator.ailments(), []);
+    assert_eq!(operator.not_ready(), []);
     // As a write that failed leaves it.
     store.metrics().note_write(true);
-    assert_eq!(operator.ailments(), [Ailment::StoreNotWritable]);
+    assert_eq!(operator.not_ready(), [NotReady::StoreNotWritable]);
     assert!(operator.is_live(), "a new start would mend no database");
     let before = store.metrics().commits.get();
     let watched = operator.clone();
-    let watching = tokio::spawn(async move { watched.watch_over().await });
-    while !operator.ailments().is_empty() {
+    let watching = tokio::spawn(async move { watched.watch().await });
+    while !operator.not_ready().is_empty() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert!(store.metrics().commits.get() > before, "it was asked for a change");
@@ -69,7 +69,7 @@ async fn a_server_is_not_ready_while_its_database_takes_no_changes_and_is_asked_
     watching.abort();
     store.close().await.expect("closed");
     assert!(store.switches().probe().await.is_err(), "nothing can be written any more");
-    assert_eq!(operator.ailments(), [Ailment::StoreNotWritable]);
+    assert_eq!(operator.not_ready(), [NotReady::StoreNotWritable]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -77,12 +77,12 @@ async fn a_server_that_cannot_accept_is_not_ready_for_a_few_seconds() {
     let server = serve(&quiet());
     let operator = server.operator().clone();
     let watched = operator.clone();
-    let watching = tokio::spawn(async move { watched.watch_over().await });
+    let watching = tokio::spawn(async move { watched.watch().await });
     server.metrics().accept_errors.add(1);
     tokio::time::sleep(Duration::from_millis(1_500)).await;
-    assert_eq!(operator.ailments(), [Ailment::NotAccepting]);
+    assert_eq!(operator.not_ready(), [NotReady::NotAccepting]);
     tokio::time::sleep(Duration::from_secs(4)).await;
-    assert_eq!(operator.ailments(), []);
+    assert_eq!(operator.not_ready(), []);
     watching.abort();
 }
 
@@ -94,9 +94,9 @@ async fn a_server_whose_fan_out_says_nothing_is_dead_and_one_that_answers_is_not
     // Nobody asks it, so nothing is heard.
     tokio::time::advance(SILENT_MAX).await;
     assert!(!operator.is_live());
-    assert_eq!(operator.ailments(), [Ailment::FanOutSilent]);
+    assert_eq!(operator.not_ready(), [NotReady::FanOutSilent]);
     let watched = operator.clone();
-    let watching = tokio::spawn(async move { watched.watch_over().await });
+    let watching = tokio::spawn(async move { watched.watch().await });
     for _ in 0..60 {
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert!(operator.is_live());

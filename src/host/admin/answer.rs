@@ -15,7 +15,7 @@ use super::{LIVE, READY};
 use crate::{
     host::ctl,
     metrics,
-    server::{Ailment, OfHost, Operator},
+    server::{NotReady, OfHost, Operator},
 };
 
 /// The name of this machine, beside its loopback addresses.
@@ -40,8 +40,8 @@ pub async fn answer<B>(request: &Request<B>, operator: &Operator, host: OfHost) 
     }
     match path {
         LIVE => live(operator.is_live()),
-        READY => ready(&operator.ailments()),
-        "/statusz" => page(StatusCode::OK, JSON, line(&ctl::status_record(&operator.status().await))),
+        READY => ready(&operator.not_ready()),
+        "/statusz" => page(StatusCode::OK, JSON, line(&status_of(operator).await)),
         _ => page(StatusCode::OK, metrics::CONTENT_TYPE, metrics::text(operator.scrape(host).await)),
     }
 }
@@ -52,10 +52,17 @@ fn live(live: bool) -> Response<Full<Bytes>> {
     page(status(live), JSON, line(&json!({ "live": live })))
 }
 
-fn ready(ailments: &[Ailment]) -> Response<Full<Bytes>> {
-    let reasons: Vec<_> = ailments.iter().map(|ailment| ailment.word()).collect();
+fn ready(reasons: &[NotReady]) -> Response<Full<Bytes>> {
+    let reasons: Vec<_> = reasons.iter().map(|reason| reason.word()).collect();
     let ready = reasons.is_empty();
     page(status(ready), JSON, line(&json!({ "ready": ready, "reasons": reasons })))
+}
+
+/// As `ctl status --json` tells it, but for who it is that reads slowest: any program on this machine may ask.
+async fn status_of(operator: &Operator) -> Value {
+    let mut record = ctl::status_record(&operator.status().await);
+    record["slowest"] = record["slowest"].get("lines").map_or(Value::Null, |lines| json!({ "lines": lines }));
+    record
 }
 
 fn status(well: bool) -> StatusCode {

@@ -101,7 +101,7 @@ async fn run(
     };
     tokio::select! {
         () = stop.cancelled() => {}
-        _ = async { tokio::join!(operator.watch_over(), serve) } => {}
+        _ = async { tokio::join!(operator.watch(), serve) } => {}
     }
 }
 

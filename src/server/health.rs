@@ -19,9 +19,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often a database is asked for a change that takes changes and is asked for none by others.
 const PROBE_EVERY: Duration = Duration::from_mins(1);
 
-/// What ails a server.
+/// Why nobody should be sent to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ailment {
+pub enum NotReady {
     /// It stops.
     Stopping,
     /// An operator lets nobody else come in.
@@ -34,7 +34,7 @@ pub enum Ailment {
     FanOutSilent,
 }
 
-impl Ailment {
+impl NotReady {
     /// The word for it.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -49,7 +49,7 @@ impl Ailment {
 }
 
 /// What was last heard.
-pub(super) struct Pulse(Mutex<Heard>);
+pub(super) struct Health(Mutex<Heard>);
 
 struct Heard {
     /// When the fan-out last answered.
@@ -58,7 +58,7 @@ struct Heard {
     accept_errors: (u64, Option<Instant>),
 }
 
-impl Pulse {
+impl Health {
     /// All was well just now.
     pub fn new() -> Self {
         Self(Mutex::new(Heard { answered: Instant::now(), accept_errors: (0, None) }))
@@ -85,9 +85,9 @@ impl Pulse {
 }
 
 impl Operator {
-    /// Asks the server's parts how they are, for as long as it is polled. Without it [`ailments`](Self::ailments) knows
+    /// Asks the server's parts how they are, for as long as it is polled. Without it [`not_ready`](Self::not_ready) knows
     /// nothing new.
-    pub async fn watch_over(&self) {
+    pub async fn watch(&self) {
         tokio::join!(self.watch_fan_out(), self.watch_store());
     }
 
@@ -95,21 +95,21 @@ impl Operator {
     /// it anew would mend no database.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        self.is_stopping() || !self.pulse().is_silent()
+        self.is_stopping() || !self.health().is_silent()
     }
 
     /// Why nobody should be sent to this server now; empty: somebody may.
     #[must_use]
-    pub fn ailments(&self) -> Vec<Ailment> {
+    pub fn not_ready(&self) -> Vec<NotReady> {
         let store_fails = self.store_metrics().is_some_and(|metrics| metrics.write_fails.get() > 0);
         let found = [
-            (Ailment::Stopping, self.is_stopping()),
-            (Ailment::Draining, self.doorkeeper().is_draining()),
-            (Ailment::NotAccepting, !self.pulse().is_accepting()),
-            (Ailment::StoreNotWritable, store_fails),
-            (Ailment::FanOutSilent, !self.is_live()),
+            (NotReady::Stopping, self.is_stopping()),
+            (NotReady::Draining, self.doorkeeper().is_draining()),
+            (NotReady::NotAccepting, !self.health().is_accepting()),
+            (NotReady::StoreNotWritable, store_fails),
+            (NotReady::FanOutSilent, !self.is_live()),
         ];
-        found.into_iter().filter(|(_, is)| *is).map(|(ailment, _)| ailment).collect()
+        found.into_iter().filter(|(_, is)| *is).map(|(reason, _)| reason).collect()
     }
 
     /// What is counted of the database, if there is one.
@@ -122,10 +122,10 @@ impl Operator {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            self.pulse().note_accept_errors(self.counters().accept_errors.get());
+            self.health().note_accept_errors(self.counters().accept_errors.get());
             // Silence is found by who asks how the server is; and a server that stops has no fan-out any more.
             if let Ok(Ok(())) = timeout(SILENT_MAX, self.ask(Survey::Probe)).await {
-                self.pulse().note_answer();
+                self.health().note_answer();
             }
         }
     }

@@ -7,7 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use toml::{Spanned, Table, Value, de::DeTable};
+use toml::{
+    Spanned, Table, Value,
+    de::{DeTable, DeValue},
+};
 
 use super::{
     Config, ConfigError,
@@ -143,7 +146,7 @@ impl Layers {
             let table = DeTable::parse(&table).map(Spanned::into_inner).unwrap_or_default();
             let mut entries = Vec::new();
             for (_, inner) in table {
-                if let toml::de::DeValue::Table(inner) = inner.into_inner() {
+                if let DeValue::Table(inner) = inner.into_inner() {
                     file::flatten(inner, path, &|_| origin.clone(), &mut entries);
                 }
             }

@@ -36,6 +36,7 @@ impl Served {
         self.data.run(&["ctl", "reload"])
     }
 
+    #[cfg(unix)]
     fn status(&self) -> Value {
         serde_json::from_str(&self.data.done(&["ctl", "status", "--json"])).expect("JSON")
     }

@@ -282,6 +282,7 @@ impl Server {
         let cut_before = shared.metrics.cut.get();
         connections.close();
         shared.readers.close();
+        shared.doorkeeper.stop();
         shared.stop.cancel();
         let drained = async {
             shared.readers.wait().await;

@@ -1,6 +1,14 @@
 //! The tokens that bring sessions back: a family for each session, of which the last token is good, once.
 
-use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use chat_proto::{ResumeToken, Role, Username};
 use parking_lot::Mutex;
@@ -90,6 +98,8 @@ pub enum Ending {
 /// The families of the sessions that there are.
 pub struct Families {
     live: Mutex<HashMap<FamilyId, Family>>,
+    /// The server stops: no session lapses any more.
+    stopping: AtomicBool,
     /// What has to outlive the process; `None`: nothing does.
     changes: Option<Arc<FamilyChanges>>,
 }
@@ -105,7 +115,7 @@ impl Families {
     /// None yet. What has to outlive the process is noted in `changes`.
     #[must_use]
     pub fn new(changes: Option<Arc<FamilyChanges>>) -> Self {
-        Self { live: Mutex::new(HashMap::new()), changes }
+        Self { live: Mutex::new(HashMap::new()), stopping: AtomicBool::new(false), changes }
     }
 
     /// The first token of a new session.
@@ -182,6 +192,17 @@ impl Families {
             let (epoch, head, whispers) = (mailbox.epoch(), mailbox.head(), mailbox.whispers());
             changes.put_mailbox(session, KeptMailbox { epoch, head, whispers });
         }
+    }
+
+    /// The server stops: sessions that are lost from now on go on when it starts again.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Whether the server stops.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
     }
 
     /// A session has ended, or the server ends.

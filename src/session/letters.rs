@@ -43,21 +43,12 @@ impl Doorkeeper {
 
     /// What is in the stored mailbox of a session that has lapsed, if there is one and it goes on.
     pub(super) async fn stored_mailbox(&self, session: SessionId) -> Result<Option<StoredMailbox>, Refusal> {
-        if !self.stores_whispers() {
-            return Ok(None);
-        }
-        self.ask_mailbox_writer(|reply| MailboxRequest::Recall { session, reply }).await
-    }
-
-    async fn ask_mailbox_writer<T>(
-        &self,
-        request: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> MailboxRequest,
-    ) -> Result<T, Refusal> {
-        let (reply, answer) = oneshot::channel();
+        let Some(mailboxes) = &self.mailboxes else { return Ok(None) };
         let shutting_down = || Refusal::new(ErrorCode::ShuttingDown);
-        let mailboxes = self.mailboxes.as_ref().ok_or_else(shutting_down)?;
-        mailboxes.send(request(reply)).await.map_err(|_| shutting_down())?;
-        answer.await.map_err(|_| shutting_down())?
+        let (reply, mailbox) = oneshot::channel();
+        let request = MailboxRequest::Recall { session, reply };
+        mailboxes.send(request).await.map_err(|_| shutting_down())?;
+        mailbox.await.map_err(|_| shutting_down())?
     }
 
     /// Whether whispers to somebody who is away can be kept at all.
@@ -114,9 +105,10 @@ impl Doorkeeper {
         let Some(accounts) = self.accounts() else { return Ok(()) };
         let older_than_ms = now.saturating_sub(LIMITS.age_ms);
         if to.mailbox().is_stored_first() {
-            let to = Arc::clone(to);
-            let request = |reply| MailboxRequest::Letters { account, older_than_ms, to, reply };
-            return self.ask_mailbox_writer(request).await;
+            // Nobody waits for it: what comes late is a whisper like others.
+            let request = MailboxRequest::Letters { account, older_than_ms, to: Arc::clone(to) };
+            let mailboxes = self.mailboxes.as_ref().expect("where mailboxes are stored there is a writer");
+            return mailboxes.try_send(request).map_err(|_| Refusal::new(ErrorCode::Overloaded));
         }
         let letters = accounts.store().whispers().take(account, older_than_ms).await;
         for letter in letters.map_err(|error| unavailable(&error))? {

@@ -169,6 +169,11 @@ impl Doorkeeper {
         &self.bans
     }
 
+    /// The server stops: sessions that are lost from now on go on when it starts again.
+    pub fn stop(&self) {
+        self.families.stop();
+    }
+
     /// Whether somebody may connect from this address.
     pub fn admit(&self, from: IpAddr, now: u64) -> Result<(), ErrorCode> {
         if self.is_draining() {

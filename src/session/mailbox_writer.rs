@@ -43,8 +43,6 @@ pub enum MailboxRequest {
         older_than_ms: u64,
         /// The session.
         to: Arc<Subscriber>,
-        /// What comes of it.
-        reply: oneshot::Sender<Result<(), Refusal>>,
     },
     /// Reads what is in the mailbox of a session that has lapsed: all that was answered is.
     Recall {
@@ -100,12 +98,11 @@ impl<S: MailboxStore> MailboxWriter<S> {
             };
             match next {
                 Some(MailboxRequest::Whisper(first)) => self.store(first).await,
-                Some(MailboxRequest::Letters { account, older_than_ms, to, reply }) => {
-                    let moved = self.move_letters(account, older_than_ms, &to).await;
-                    // Whoever has asked may have hung up: it is in the mailbox all the same.
-                    let _ = reply.send(moved);
+                Some(MailboxRequest::Letters { account, older_than_ms, to }) => {
+                    self.move_letters(account, older_than_ms, &to).await;
                 }
                 Some(MailboxRequest::Recall { session, reply }) => {
+                    // Whoever has asked may have hung up.
                     let _ = reply.send(self.recall(session).await);
                 }
                 None => break,
@@ -158,24 +155,16 @@ impl<S: MailboxStore> MailboxWriter<S> {
         }
     }
 
-    async fn move_letters(
-        &mut self,
-        account: AccountId,
-        older_than_ms: u64,
-        to: &Arc<Subscriber>,
-    ) -> Result<(), Refusal> {
+    /// What cannot be moved now is the next time that its recipient comes.
+    async fn move_letters(&mut self, account: AccountId, older_than_ms: u64, to: &Arc<Subscriber>) {
         let head = to.mailbox().head();
         let (store, families) = (self.store.clone(), Arc::clone(&self.families));
         let move_all = async {
             families.stored().await;
             store.move_letters((account, older_than_ms), (to.id().0, head)).await
         };
-        let letters = match self.in_time(move_all, || ()).await {
-            Ok(letters) => letters,
-            Err(error) => {
-                self.doubt(to, Some(account));
-                return Err(unavailable(&error));
-            }
+        let Ok(letters) = self.in_time(move_all, || ()).await else {
+            return self.doubt(to, Some(account));
         };
         for letter in letters {
             // The rules may have changed since it was kept; it has its number all the same. In a mailbox that has been
@@ -189,7 +178,6 @@ impl<S: MailboxStore> MailboxWriter<S> {
             };
         }
         self.registry.mark_successor(to);
-        Ok(())
     }
 
     async fn recall(&mut self, session: SessionId) -> Result<Option<StoredMailbox>, Refusal> {
@@ -268,11 +256,14 @@ impl<S: MailboxStore> MailboxWriter<S> {
     }
 
     fn refuse(&self, request: MailboxRequest) {
-        let refusal = || unavailable(&StoreError::Unavailable("it has not answered for a while".into()));
         match request {
             MailboxRequest::Whisper(waiting) => waiting.answer_as_known(&self.metrics),
-            MailboxRequest::Letters { reply, .. } => drop(reply.send(Err(refusal()))),
-            MailboxRequest::Recall { reply, .. } => drop(reply.send(Err(refusal()))),
+            // The next time that they come.
+            MailboxRequest::Letters { .. } => {}
+            MailboxRequest::Recall { reply, .. } => {
+                let error = StoreError::Unavailable("it has not answered for a while".into());
+                let _ = reply.send(Err(unavailable(&error)));
+            }
         }
     }
 

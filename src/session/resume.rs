@@ -30,7 +30,9 @@ impl Drop for Unclaimed<'_> {
     fn drop(&mut self) {
         let found = self.doorkeeper.registry().find(&self.whose.name.key());
         if !found.is_ok_and(|one| one.id() == self.whose.session) {
-            self.doorkeeper.families().end(self.family, Ending::Lapse);
+            let families = self.doorkeeper.families();
+            // Where the server stops, it may have been there a moment ago.
+            families.end(self.family, if families.is_stopping() { Ending::Stop } else { Ending::Lapse });
         }
     }
 }

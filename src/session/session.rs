@@ -149,6 +149,12 @@ impl Drop for Session {
             return;
         }
         self.subscriber.mailbox().close();
+        if let Some(Resumable { families, ending: Ending::Lapse, .. }) = self.resumable.as_deref()
+            && families.is_stopping()
+        {
+            // Nobody has served it yet, who would have said so.
+            self.forgo_departure();
+        }
         if let Some(Resumable { family, families, ending, .. }) = self.resumable.as_deref() {
             // Put out just as the server stops, it does not go on with the next.
             let ending = if self.subscriber.is_over() { Ending::Void } else { *ending };

@@ -1,6 +1,6 @@
 //! Sessions that go on over a restart of the server, as a clean stop or a broken one leaves them.
 
-use chat_proto::{ErrorCode, LOBBY, Presence, RoomSettings, UNKNOWN_END};
+use chat_proto::{ClientPacket, ErrorCode, LOBBY, Presence, Resume, RoomSettings, UNKNOWN_END};
 use iocp_chat::{
     config::{Config, Durability},
     server::Server,
@@ -11,7 +11,7 @@ use iocp_chat::{
 use tokio::time::{Duration, sleep};
 
 use crate::{
-    common::quiet,
+    common::{id, quiet},
     fresh::{Fresh, fresh},
     peer::Peer,
 };
@@ -208,6 +208,26 @@ async fn where_lines_are_stored_before_they_are_answered_a_broken_stop_loses_not
     assert_eq!(kim.told().await, "1/1 lee: two");
     kim.hears_nothing().await;
     stage.stop().await;
+}
+
+#[tokio::test]
+async fn a_stop_in_the_middle_of_a_resume_loses_no_session() {
+    let fresh = fresh().await;
+    let mut stage = Stage::over(&fresh).await;
+    let mut token = Peer::log_in(&stage.server, "kim").await.token();
+    stage.stop().await;
+    for step in 0..25 {
+        stage = Stage::over(&fresh).await;
+        let mut raw = Peer::greet(&stage.server, 1).await;
+        raw.send(&[ClientPacket::Resume(Resume { id: id(2), token })]).await;
+        sleep(Duration::from_micros(100 * step)).await;
+        stage.stop().await;
+        stage = Stage::over(&fresh).await;
+        assert_eq!(stage.store.resumes().load_here().await.expect("an answer").len(), 1, "step {step}");
+        // Whether the answer was on its way is not known: both tokens are good.
+        token = Peer::resume(&stage.server, token).await.expect("good").token();
+        stage.stop().await;
+    }
 }
 
 #[tokio::test]

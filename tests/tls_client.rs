@@ -97,8 +97,8 @@ async fn people_talk_over_both_versions_of_tls() {
 async fn a_refusal_says_why_and_what_is_not_tls_or_silent_is_told_apart() {
     let authority = Authority::new();
     let house = House::new(&authority.vouched_for(HERE), ALL_VERSIONS).await;
-    let system = house.tls(Trust::System(None));
-    let refused = Client::connect_tls(&system).await.err().expect("nobody knows it");
+    let tls = house.tls(Trust::Authorities(vec![authority.der.clone()]));
+    let refused = Client::connect_tls(&tls).await.err().expect("it is too old");
     assert!(matches!(refused, Error::Tls(TlsFault::Untrusted(Distrust::Expired(Some(_))))), "{refused}");
     assert!(refused.to_string().ends_with("has expired, on 2001-02-03"), "{refused}");
 

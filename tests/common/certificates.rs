@@ -26,6 +26,7 @@ pub struct Certificate {
 /// Somebody who vouches for servers.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
+    pub der: CertificateDer<'static>,
     pub pem: String,
 }
 
@@ -83,8 +84,8 @@ impl Authority {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new([]).expect("no name");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let pem = params.self_signed(&key).expect("a certificate").pem();
-        Self { issuer: Issuer::new(params, key), pem }
+        let made = params.self_signed(&key).expect("a certificate");
+        Self { issuer: Issuer::new(params, key), der: made.der().clone(), pem: made.pem() }
     }
 
     pub fn vouches_for(&self, name: &str) -> Certificate {

@@ -1,4 +1,18 @@
 //! TLS: connections to a server that is known to be the one that is meant.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use iocp_chat::client::{
+//!     Client,
+//!     tls::{TLS_PORT, Tls, Trust},
+//! };
+//!
+//! let pins = vec!["sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=".parse()?];
+//! let tls = Tls::new("chat.example", TLS_PORT, Trust::Pins(pins))?;
+//! let client = Client::connect_tls(&tls).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod fault;
 mod fingerprint;
@@ -8,12 +22,7 @@ mod trust;
 
 use std::{io, sync::Arc};
 
-use rustls::{
-    ClientConfig,
-    client::Resumption,
-    crypto::ring,
-    pki_types::{IpAddr, ServerName},
-};
+use rustls::{ClientConfig, client::Resumption, crypto::ring, pki_types::ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -45,10 +54,11 @@ impl Tls {
     /// Connections to `host`, which is a name or an address without brackets. An error where no certificate could be for
     /// such a name, or where an authority that is to be trusted is none.
     pub fn new(host: &str, port: u16, trust: Trust) -> io::Result<Self> {
-        let name = name_of(host)?;
+        let host = ascii(host);
+        let name = name_of(&host)?;
         let provider = Arc::new(ring::default_provider());
         let verifier =
-            Verifier::new(shown(host, port), trust, Arc::clone(&provider)).map_err(io::Error::other)?;
+            Verifier::new(shown(&host, port), trust, Arc::clone(&provider)).map_err(io::Error::other)?;
         let mut config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("ring has both versions")
@@ -87,23 +97,22 @@ impl Tls {
     }
 }
 
-/// A server as a file of known hosts has it: `HOST:PORT`, in ASCII.
+/// A server as a file of known hosts has it.
 fn shown(host: &str, port: u16) -> String {
-    let host = idna::domain_to_ascii(host)
-        .ok()
-        .filter(|_| !host.contains(':'))
-        .unwrap_or_else(|| host.to_lowercase());
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// A host as name servers and certificates have it; empty where it can be none. The zone of a local address, as in
+/// `fe80::1%eth0`, stays.
+fn ascii(host: &str) -> String {
+    if host.contains(':') { host.to_lowercase() } else { idna::domain_to_ascii(host).unwrap_or_default() }
 }
 
 /// What a server's certificate must be for.
 fn name_of(host: &str) -> io::Result<ServerName<'static>> {
-    // The zone of a local address, as in `fe80::1%eth0`, is this machine's own word.
-    let address = host.split('%').next().unwrap_or(host);
-    if let Ok(address) = IpAddr::try_from(address) {
-        return Ok(ServerName::IpAddress(address));
-    }
-    // The dot at the end says that a name is whole, and is no part of it.
-    let name = idna::domain_to_ascii(host.trim_end_matches('.')).unwrap_or_default();
-    ServerName::try_from(name).map_err(|_| io::Error::other(format!("no certificate can be for {host:?}")))
+    // A zone is this machine's own word, and the dot at the end of a name says that it is whole: no part of a
+    // certificate.
+    let name = host.split('%').next().unwrap_or(host).trim_end_matches('.');
+    ServerName::try_from(name.to_owned())
+        .map_err(|_| io::Error::other("a certificate is for a name or an address, and this is none"))
 }

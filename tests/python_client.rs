@@ -389,3 +389,28 @@ fn an_interrupted_server_says_goodbye_to_everyone() {
         assert_eq!(exit.code(), Some(3), "{err:?}");
     }
 }
+
+#[test]
+fn it_speaks_tls_with_a_server_whose_pin_or_certificate_it_knows_and_with_no_other() {
+    let folder = Folder::new("iocp-chat python");
+    let data = folder.to_str().expect("a path in UTF-8");
+    let made = Command::new(process::program())
+        .args(["--data", data, "cert", "selfsigned", "--host", "127.0.0.1"])
+        .output()
+        .expect("it runs");
+    assert!(made.status.success(), "{made:?}");
+    let made = String::from_utf8(made.stdout).expect("text");
+    let pin = made.lines().find_map(|line| line.strip_prefix("pin")).expect("it tells the pin").trim();
+    let certificate = folder.join("tls").join("certificate.pem");
+    let certificate = certificate.to_str().expect("a path in UTF-8");
+    let server = process::ServerProcess::with_accounts(&folder, &["--listen-tls", "127.0.0.1:0"]);
+    let url = format!("chats://{}", server.tls.expect("it listens"));
+    for (options, exit) in
+        [(&["--pin", pin][..], 0), (&["--ca", certificate], 0), (&["--pin", &"0".repeat(64)], 8), (&[], 8)]
+    {
+        let mut command = Command::new(PYTHON);
+        command.args(["-B", SCRIPT, &url, "-u", "kim", "--once", "hi"]).args(options);
+        let said = command.output().expect("it runs");
+        assert_eq!(said.status.code(), Some(exit), "{options:?}: {said:?}");
+    }
+}

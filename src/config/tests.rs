@@ -159,7 +159,7 @@ fn all_that_is_wrong_is_told_at_once_each_where_it_stands() {
         "7:28: `limits.exempt_addresses`: invalid IP address syntax",
         "9:8: `timeouts.idle` must be longer than `timeouts.ping_after`",
         "11:8: `log.format`: unknown variant `xml`, expected `text` or `json`",
-        "12:9: `log.level`: invalid filter directive",
+        "12:9: `log.level`: invalid filter directive: \"==\"",
         "13:2: there is no key `nosuch`",
         "17:1: `rooms.log` is a section: its keys stand below [rooms.log]",
         "19:9: `lobby.lines` takes a whole number of at least 0",

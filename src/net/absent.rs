@@ -35,7 +35,11 @@ impl Absent {
         tokio::select! {
             biased;
             reason = closed(&subscriber) => self.session.leave(reason),
-            () = shared.stop.cancelled() => self.session.forgo_departure(),
+            () = shared.stop.cancelled() => {
+                self.session.forgo_departure();
+                // What others have asked before the stop is still done, whispers to this one too.
+                shared.quiet.cancelled().await;
+            }
             () = sleep_until(self.until) => {
                 tracing::info!(event = "session_lapsed", session, %user, "nobody came back to it in time");
                 self.session.lapse();

@@ -105,3 +105,18 @@ async fn a_stop_does_not_wait_for_whoever_is_not_there() {
     let stopped = timeout(Duration::from_secs(1), server.stop(StopReason::Interrupt)).await;
     assert_eq!(stopped.expect("at once").cut, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_away_as_the_server_stops_is_there_until_what_was_asked_before_is_done() {
+    let server = serve(&quiet());
+    drop(Peer::log_in(&server, "kim").await);
+    sleep(Duration::from_secs(1)).await;
+    // As a whisper to her that waits to be stored would.
+    let (operator, held) = (server.operator().clone(), server.inbox().clone());
+    let stop = tokio::spawn(server.stop(StopReason::Interrupt));
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(operator.status().await.sessions, 1);
+    drop(held);
+    stop.await.expect("it stops");
+    assert_eq!(operator.status().await.sessions, 0);
+}

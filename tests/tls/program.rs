@@ -130,9 +130,8 @@ fn plain_text_for_others_needs_a_word_and_is_warned_of() {
     assert_eq!(checked(&["--allow-plaintext"], &[]), Some(0));
     assert_eq!(checked(&["--set", "allow_plaintext=true"], &[]), Some(0));
     assert_eq!(checked(&[], &[("CHAT_ALLOW_PLAINTEXT", "true")]), Some(0));
-    assert_eq!(checked(&[], &[("CHAT_ALLOW_PLAINTEXT", "1")]), Some(0));
     assert_eq!(checked(&[], &[("CHAT_ALLOW_PLAINTEXT", "false")]), Some(3));
-    assert_eq!(checked(&[], &[("CHAT_ALLOW_PLAINTEXT", "perhaps")]), Some(2));
+    assert_eq!(checked(&[], &[("CHAT_ALLOW_PLAINTEXT", "perhaps")]), Some(3));
 }
 
 #[test]

@@ -82,7 +82,7 @@ unit() {
     folder="$(mktemp -d)"
     # shellcheck disable=SC2064 # this folder, not what the name stands for later
     trap "rm -rf '$folder'" EXIT
-    sed 's|^ExecStart=/usr/local/bin/chat-server |ExecStart=/bin/true |' scripts/systemd/chat-server.service \
+    sed -E 's|^(Exec[A-Za-z]+)=/usr/local/bin/chat-server |\1=/bin/true |' scripts/systemd/chat-server.service \
         >"$folder/chat-server.service"
     said="$(systemd-analyze verify "$folder/chat-server.service" 2>&1)" || fail "$said"
     # An unknown key is a warning to systemd, and then does nothing; to us it is wrong. (It may also say something of

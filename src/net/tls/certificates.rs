@@ -78,7 +78,7 @@ pub enum CertificateError {
         /// The key's file.
         key: PathBuf,
         /// Why.
-        error: rustls::Error,
+        error: Box<rustls::Error>,
     },
 }
 
@@ -213,7 +213,7 @@ impl Loaded {
         let mut config = builder.with_single_cert(chain, key).map_err(|error| CertificateError::NoPair {
             certificate: files.certificate.clone(),
             key: files.key.clone(),
-            error,
+            error: Box::new(error),
         })?;
         config.alpn_protocols = vec![ALPN.to_vec()];
         // Who comes back shows a ticket that only this server reads, and nothing is kept for them. Whose certificate

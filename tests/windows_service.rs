@@ -308,6 +308,7 @@ async fn control_128_lets_the_log_go_on_in_a_new_file() {
     service.told("uninstall", &[]);
 }
 
+#[tokio::test]
 async fn a_service_that_is_told_its_settings_have_changed_reads_them_again() {
     let service = Service::new("reload");
     let file = service.folder.join("chat.toml");

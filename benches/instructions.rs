@@ -8,7 +8,7 @@ use std::{env, hint::black_box, process::ExitCode, sync::Arc};
 use bytes::BytesMut;
 use chat_proto::{
     Answer, Broadcast, ClientPacket, Line, LineHead, PacketCodec, Receipt, RequestId, ServerPacket, Text,
-    Username, Whisper, limits::CLIENT_PACKET_BYTES_MAX,
+    Username, Whisper, Words, limits::CLIENT_PACKET_BYTES_MAX,
 };
 use iocp_chat::{
     config::{Bounds, RoomsConfig},
@@ -207,7 +207,7 @@ fn hand_over() -> Operation {
     let registry = SessionRegistry::new();
     registry.claim(&NameForms::of(recipient.subscriber().name()), recipient.subscriber()).expect("free");
     let (to, from) = (recipient.subscriber().name().clone(), Username::parse("member2").expect("valid"));
-    let text = Text::parse(TEXT).expect("valid");
+    let text = Words::Plain(Text::parse(TEXT).expect("valid"));
     let mut operation = move || {
         let found = registry.find(&black_box(&to).key()).expect("signed in");
         found.whisper((SessionId(2), &from), 0, black_box(&text), HEAD.time_ms).expect("open");

@@ -15,7 +15,7 @@ from chat_lanes import Request
 from chat_wire import Fields
 
 RESUME = 1  # the bit of a Hello's features
-LINES = ("BroadcastLine", "WhisperLine", "Joined", "Left", "RoomChanged", "SystemText")
+LINES = ("BroadcastLine", "WhisperLine", "SealedLine", "Joined", "Left", "RoomChanged", "SystemText")
 ENTRANCES = ("CreateRoomAnswer", "JoinRoomAnswer")
 # The ends after which one does not connect again by itself: PROTOCOL.md, section 9.
 FINAL = (0, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1103, 1203, 1206, 1208, 3001)

@@ -175,6 +175,8 @@ class Rooms:
             yield f"* {label}{shown(fields['name'])} left{one_of(REASONS, fields['reason'])}"
         elif packet == "SystemText":
             yield f"* {label}the operator{words}"
+        elif packet == "SealedLine":
+            yield f"* {shown(fields['sender'])} -> you: sealed, and not for this program to open"
         elif packet == "Missed":
             where = {0: "your mailbox", LOBBY: "the lobby"}.get(fields["conversation"], label.strip())
             unknown = "an unknown number of lines" if fields["to"] == UNKNOWN_END else ""

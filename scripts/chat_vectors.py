@@ -16,7 +16,7 @@ def convert(kind: str, value: Any, number: Callable[[int], Any], data: Callable[
     """A value with its numbers of 64 bits and its byte strings converted, to or from their form in JSON."""
     if kind == "u64":
         return number(value)
-    if kind in ("bytes", "ping", "raw32"):
+    if kind in ("bytes", "ping", "raw32", "envelope"):
         return data(value)
     if kind.startswith("option<"):
         return None if value is None else convert(kind[7:-1], value, number, data)

@@ -23,7 +23,8 @@ RECORDS = {
     "ping_after_ms:u32 idle_ms:u32 write_ms:u32 guest_packets:u16 guest_refusals:u16 refusal_score:u16 "
     "credential_bytes:u16 password_bytes_min:u16 password_bytes_max:u16 remark_chars:u16 remark_bytes:u16 "
     "room_password_bytes:u16 room_members:u32 rooms_joined:u16 rooms_owned:u16 rooms_created:u16 ignored:u16 "
-    "history_entries:u16 resume_ms:u32",
+    "history_entries:u16 resume_ms:u32 device_keys:u16 sealed_bytes:u16",
+    "key": "key:raw32 time_ms:u64",
 }
 
 _PLACE = "conversation:u64 epoch:u64 seq:u64 "
@@ -39,6 +40,12 @@ PACKETS = {
     1002: ("RegisterAnswer", "server", "id:id code:u16 name:str role:u16"),
     1003: ("ChangePassword", "client", "id:id current:credential new:credential"),
     1004: ("ChangePasswordAnswer", "server", "id:id code:u16"),
+    1005: ("PublishKey", "client", "id:id key:raw32"),
+    1006: ("PublishKeyAnswer", "server", "id:id code:u16"),
+    1007: ("RemoveKey", "client", "id:id key:raw32"),
+    1008: ("RemoveKeyAnswer", "server", "id:id code:u16"),
+    1009: ("KeysOf", "client", "id:id name:str"),
+    1010: ("KeysOfAnswer", "server", "id:id code:u16 entries:list<key>"),
     2001: ("Hello", "client", "id:id version:u16 features:u64"),
     2002: ("HelloAnswer", "server", "id:id code:u16 version_min:u16 version_max:u16 features:u64 durability:u16 "
            "ways_in:u16 time_ms:u64 limits:limits"),
@@ -64,8 +71,11 @@ PACKETS = {
     3010: ("IgnoredAnswer", "server", "id:id code:u16 entries:list<ignored>"),
     3011: ("History", "client", "id:id conversation:u64 direction:u16 epoch:u64 seq:u64 limit:u16"),
     3012: ("HistoryAnswer", "server", "id:id code:u16 more:u16 epoch:u64 seq:u64 entries:list<said>"),
+    3013: ("SealedWhisper", "client", "id:id message_id:u64 to:str envelope:envelope"),
+    3014: ("SealedWhisperAnswer", "server", "id:id code:u16 time_ms:u64 kept:u16"),
     3101: ("BroadcastLine", "server", _LINE + "sender:str text:str"),
     3103: ("WhisperLine", "server", _LINE + "sender:str text:str"),
+    3105: ("SealedLine", "server", _LINE + "sender:str envelope:envelope"),
     3110: ("Missed", "server", "conversation:u64 epoch:u64 from:u64 to:u64"),
     4001: ("Who", "client", "id:id conversation:u64 after:u64 limit:u16"),
     4002: ("WhoAnswer", "server", "id:id code:u16 members:u32 next:u64 entries:list<member>"),
@@ -103,7 +113,7 @@ PACKETS = {
 TYPES = {name: kind for kind, (name, _, _) in PACKETS.items()}
 BITS = {"u16": 16, "u32": 32, "u64": 64, "id": 32}
 STRINGS = ("str", "invite", "password")
-SIZES = {"ping": 64, "invite": 16, "password": 64}
+SIZES = {"ping": 64, "envelope": 3968, "invite": 16, "password": 64}
 # Longer forms by their first byte, each with its length and the least value that needs it.
 LONG_FORMS = {0xFB: (2, 251), 0xFC: (4, 1 << 16), 0xFD: (8, 1 << 32)}
 
@@ -163,9 +173,9 @@ class Reader:
             if kind == "id" and number == 0:
                 raise Refused(1004)
             return number
-        if kind in (*STRINGS, "bytes", "ping"):
+        if kind in (*STRINGS, "bytes", "ping", "envelope"):
             length = self.number(64)
-            if length > SIZES.get(kind, length):
+            if length > SIZES.get(kind, length) or (kind == "envelope" and not length):
                 raise Refused(1004)
             data = self.take(length)
             try:
@@ -227,7 +237,7 @@ def encode_number(value: int) -> bytes:
 def encode_value(kind: str, value: Any) -> bytes:
     if kind in BITS:
         return encode_number(value)
-    if kind in (*STRINGS, "bytes", "ping"):
+    if kind in (*STRINGS, "bytes", "ping", "envelope"):
         data: bytes = value.encode("utf-8") if kind in STRINGS else value
         return encode_number(len(data)) + data
     if kind == "raw32":
@@ -286,6 +296,7 @@ MEANINGS = {
     2001: "no such conversation", 2002: "the room is full", 2003: "already in this room", 2004: "not permitted",
     2005: "not in this room", 2006: "the name of the room is not allowed", 2007: "too many rooms or names",
     2008: "muted", 2101: "nobody of that name is known", 2102: "that is yourself", 2103: "known, but not here",
+    2104: "no key for sealed whispers",
     3001: "too fast", 3002: "too slow to read", 3003: "a number out of range", 4001: "the session cannot be resumed",
     5001: "the server is stopping", 5002: "the server's storage does not answer", 5003: "the server is overloaded",
     9999: "a fault of the server",

@@ -28,6 +28,8 @@ fuzz_target!(|data: &[u8]| {
             | ClientPacket::ChangePassword(_)
             | ClientPacket::Login(_)
             | ClientPacket::Whisper(_)
+            | ClientPacket::SealedWhisper(_)
+            | ClientPacket::KeysOf(_)
             | ClientPacket::Ignore(_)
             | ClientPacket::CreateRoom(_)
             | ClientPacket::JoinRoom(_)

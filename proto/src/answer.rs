@@ -124,9 +124,12 @@ mod tests {
     const ID: RequestId = RequestId::new(7).expect("not zero");
 
     /// The requests whose refusal is an answer of their own.
-    const ANSWERED: [u16; 24] = [
+    const ANSWERED: [u16; 28] = [
         kind::REGISTER,
         kind::CHANGE_PASSWORD,
+        kind::PUBLISH_KEY,
+        kind::REMOVE_KEY,
+        kind::KEYS_OF,
         kind::LOGIN,
         kind::LOGOUT,
         kind::RESUME,
@@ -136,6 +139,7 @@ mod tests {
         kind::BROADCAST,
         kind::ROOM_CHAT,
         kind::WHISPER,
+        kind::SEALED_WHISPER,
         kind::IGNORE,
         kind::IGNORED,
         kind::WHO,

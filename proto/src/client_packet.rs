@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::{
-    Announce, Attach, Broadcast, ChangePassword, CloseRoom, CreateRoom, Credential, ErrorCode,
-    FreezeRegistration, Hello, History, Ignore, Ignored, JoinRoom, LeaveRoom, Login, Logout, Moderate,
-    Register, Remark, Resume, RoomChat, RoomName, RoomPassword, Rooms, ServerPacket, SetPresence, SetRoom,
-    SetTopic, Text, Username, Whisper, Who,
+    Announce, Attach, Broadcast, ChangePassword, CloseRoom, CreateRoom, Credential, Envelope, ErrorCode,
+    FreezeRegistration, Hello, History, Ignore, Ignored, JoinRoom, KeysOf, LeaveRoom, Login, Logout,
+    Moderate, PublishKey, Register, Remark, RemoveKey, Resume, RoomChat, RoomName, RoomPassword, Rooms,
+    ServerPacket, SetPresence, SetRoom, SetTopic, Text, Username, Whisper, Who,
     credential::{RawCredential, RawInvite},
     wire::{Malformed, Ping, Pong, RequestId, decode_body, encode_bounded, kind, request_id},
 };
@@ -69,6 +69,12 @@ client_packets! {
     Register(Register<Username, Credential, Box<str>>) = REGISTER;
     /// My password shall be another.
     ChangePassword(ChangePassword<Credential>) = CHANGE_PASSWORD;
+    /// A device of mine has this key.
+    PublishKey(PublishKey) = PUBLISH_KEY;
+    /// A device of mine shall be sealed to no more.
+    RemoveKey(RemoveKey) = REMOVE_KEY;
+    /// Which keys has somebody?
+    KeysOf(KeysOf<Username>) = KEYS_OF;
     /// Who I am.
     Login(Login<Username, Credential>) = LOGIN;
     /// I am leaving.
@@ -85,6 +91,8 @@ client_packets! {
     RoomChat(RoomChat<Text>) = ROOM_CHAT;
     /// A line for one person.
     Whisper(Whisper<Username, Text>) = WHISPER;
+    /// A line that only one person can read.
+    SealedWhisper(Whisper<Username, Envelope>) = SEALED_WHISPER;
     /// I want to hear nothing of this person, or do again.
     Ignore(Ignore<Username>) = IGNORE;
     /// Whom do I ignore?
@@ -176,6 +184,8 @@ macro_rules! plain {
 plain!(
     |body| Some(body.id);
     Hello,
+    PublishKey,
+    RemoveKey,
     Logout,
     Resume,
     Attach,
@@ -216,6 +226,9 @@ parsed! {
     Broadcast<Text>, from Broadcast<&str>: Broadcast { id, message_id } parsing { text: Text };
     RoomChat<Text>, from RoomChat<&str>: RoomChat { id, message_id, conversation } parsing { text: Text };
     Whisper<Username, Text>, from Whisper<&str, &str>: Whisper { id, message_id } parsing { to: Username, text: Text };
+    Whisper<Username, Envelope>, from Whisper<&str, Envelope>:
+        Whisper { id, message_id, text } parsing { to: Username };
+    KeysOf<Username>, from KeysOf<&str>: KeysOf { id } parsing { name: Username };
     Ignore<Username>, from Ignore<&str>: Ignore { id, on } parsing { name: Username };
     CreateRoom<RoomName, RoomPassword, Remark>, from CreateRoom<&str, RoomPassword, &str>:
         CreateRoom { id, password, settings } parsing { name: RoomName, topic: Remark };

@@ -104,6 +104,7 @@ error_codes! {
     UserNotFound = 2101, "there is no such user";
     SelfTarget = 2102, "that is yourself";
     UserOffline = 2103, "the user is offline";
+    NoKeys = 2104, "the user has no key for sealed whispers";
     RateLimited = 3001, "too fast; wait and try again";
     SlowConsumer = 3002, "the connection took no bytes for too long";
     RangeInvalid = 3003, "a number is out of range";

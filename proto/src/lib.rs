@@ -18,6 +18,7 @@ mod resume;
 mod role;
 mod room_answer;
 mod room_request;
+mod sealed;
 mod server_packet;
 mod text;
 mod unicode;
@@ -44,6 +45,7 @@ pub use room_request::{
     Act, Announce, CloseRoom, CreateRoom, FreezeRegistration, Ignore, Ignored, JoinRoom, LeaveRoom, Moderate,
     RoomChat, RoomPassword, RoomSettings, Rooms, SetPresence, SetRoom, SetTopic, room_flag,
 };
+pub use sealed::{DeviceKey, Envelope, KeyEntry, KeysOf, KeysPage, PublishKey, RemoveKey, SealedLine, Words};
 pub use server_packet::{
     ErrorNotice, Goodbye, HelloAnswer, Presence, Receipt, Registered, ServerPacket, Welcome, WhisperReceipt,
     WhoEntry, WhoPage, way_in,

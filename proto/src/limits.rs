@@ -37,6 +37,10 @@ pub const REMARK_BYTES_MAX: u16 = 384;
 pub const ROOM_PASSWORD_BYTES_MAX: u16 = 64;
 /// Bytes of an invitation's code.
 pub const INVITE_BYTES_MAX: u16 = 16;
+/// Bytes of a sealed whisper: the longest text, for eight devices, in a packet with the longest name.
+pub const SEALED_BYTES_MAX: u16 = 3_968;
+/// Devices of one account that have published a key.
+pub const DEVICE_KEYS_MAX: u16 = 8;
 /// Packets a rested connection may send at once before login; one more each second.
 pub const GUEST_PACKETS_MAX: u16 = 10;
 /// Refusals before login after which the connection ends.
@@ -119,6 +123,10 @@ pub struct Limits {
     pub history_entries: u16,
     /// How long a token to resume with is good for, from when its session has left.
     pub resume_ms: u32,
+    /// Keys that one account may have published.
+    pub device_keys: u16,
+    /// Bytes of a sealed whisper.
+    pub sealed_bytes: u16,
 }
 
 impl Limits {
@@ -160,5 +168,7 @@ impl Limits {
         ignored: 100,
         history_entries: HISTORY_ENTRIES_MAX,
         resume_ms: 14 * 24 * 60 * 60 * 1_000,
+        device_keys: DEVICE_KEYS_MAX,
+        sealed_bytes: SEALED_BYTES_MAX,
     };
 }

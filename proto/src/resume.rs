@@ -10,6 +10,8 @@ use crate::{List, Presence, wire::RequestId};
 pub mod feature {
     /// The session outlives its connection: a login is answered with a token that [`Resume`](super::Resume) takes.
     pub const RESUME: u64 = 1;
+    /// The client reads sealed whispers: a login to an account is sent them as [`SealedLine`](crate::SealedLine)s.
+    pub const SEALED: u64 = 2;
 }
 
 /// A single-use secret that brings a session back, as good as a password while it lasts: 256 bits.

@@ -4,8 +4,8 @@ use bytes::{Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Answer, Attached, Code, HistoryPage, IgnoredPage, Joined, Left, Limits, Line, List, Missed, Moderated,
-    Removed, ResumeToken, RoomChanged, RoomEntered, RoomLeft, RoomsPage, SystemText,
+    Answer, Attached, Code, HistoryPage, IgnoredPage, Joined, KeysPage, Left, Limits, Line, List, Missed,
+    Moderated, Removed, ResumeToken, RoomChanged, RoomEntered, RoomLeft, RoomsPage, SealedLine, SystemText,
     line::borrowed,
     wire::{Malformed, Ping, Pong, RequestId, decode_body, encode_bounded, kind},
 };
@@ -60,6 +60,12 @@ server_packets! {
     RegisterAnswer(Answer<Registered>) = REGISTER_ANSWER;
     /// The password is another, or why not.
     ChangePasswordAnswer(Answer<()>) = CHANGE_PASSWORD_ANSWER;
+    /// A key is published, or why not.
+    PublishKeyAnswer(Answer<()>) = PUBLISH_KEY_ANSWER;
+    /// A key is gone.
+    RemoveKeyAnswer(Answer<()>) = REMOVE_KEY_ANSWER;
+    /// The keys of somebody.
+    KeysOfAnswer(Answer<KeysPage>) = KEYS_OF_ANSWER;
     /// Welcome, or why not.
     LoginAnswer(Answer<Welcome>) = LOGIN_ANSWER;
     /// Heard; a goodbye follows.
@@ -76,6 +82,8 @@ server_packets! {
     RoomChatAnswer(Answer<Receipt>) = ROOM_CHAT_ANSWER;
     /// When a whisper was handed over.
     WhisperAnswer(Answer<WhisperReceipt>) = WHISPER_ANSWER;
+    /// When a sealed whisper was handed over.
+    SealedWhisperAnswer(Answer<WhisperReceipt>) = SEALED_WHISPER_ANSWER;
     /// Somebody is ignored, or is not any more.
     IgnoreAnswer(Answer<()>) = IGNORE_ANSWER;
     /// Whom one ignores.
@@ -108,6 +116,8 @@ server_packets! {
     BroadcastLine(Line<String>) = BROADCAST_LINE;
     /// Somebody's whisper to you.
     WhisperLine(Line<String>) = WHISPER_LINE;
+    /// Somebody's sealed whisper to you.
+    SealedLine(SealedLine<String>) = SEALED_LINE;
     /// Lines you did not get.
     Missed(Missed) = MISSED;
     /// Somebody came in.

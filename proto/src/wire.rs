@@ -26,6 +26,18 @@ pub mod kind {
     pub const CHANGE_PASSWORD: u16 = 1003;
     /// Server: it is, or why not.
     pub const CHANGE_PASSWORD_ANSWER: u16 = 1004;
+    /// Client: a device of mine has this key.
+    pub const PUBLISH_KEY: u16 = 1005;
+    /// Server: it is published, or why not.
+    pub const PUBLISH_KEY_ANSWER: u16 = 1006;
+    /// Client: a device of mine shall be sealed to no more.
+    pub const REMOVE_KEY: u16 = 1007;
+    /// Server: its key is gone.
+    pub const REMOVE_KEY_ANSWER: u16 = 1008;
+    /// Client: which keys has somebody?
+    pub const KEYS_OF: u16 = 1009;
+    /// Server: these.
+    pub const KEYS_OF_ANSWER: u16 = 1010;
     /// Client: the first packet.
     pub const HELLO: u16 = 2001;
     /// Server: version, limits and features.
@@ -74,10 +86,16 @@ pub mod kind {
     pub const HISTORY: u16 = 3011;
     /// Server: a page of it.
     pub const HISTORY_ANSWER: u16 = 3012;
+    /// Client: a line that only one person can read.
+    pub const SEALED_WHISPER: u16 = 3013;
+    /// Server: when it was handed over.
+    pub const SEALED_WHISPER_ANSWER: u16 = 3014;
     /// Server: something said to the lobby or to a room.
     pub const BROADCAST_LINE: u16 = 3101;
     /// Server: somebody's whisper to you.
     pub const WHISPER_LINE: u16 = 3103;
+    /// Server: somebody's sealed whisper to you.
+    pub const SEALED_LINE: u16 = 3105;
     /// Server: lines you did not get.
     pub const MISSED: u16 = 3110;
     /// Client: who is in a conversation.

@@ -6,6 +6,8 @@ mod packets;
 mod resume;
 #[path = "properties/rooms.rs"]
 mod rooms;
+#[path = "properties/sealed.rs"]
+mod sealed;
 
 use bytes::BytesMut;
 use chat_proto::{
@@ -220,6 +222,8 @@ fn has_one_form(packet: &ClientPacket) -> bool {
             | ClientPacket::ChangePassword(_)
             | ClientPacket::Login(_)
             | ClientPacket::Whisper(_)
+            | ClientPacket::SealedWhisper(_)
+            | ClientPacket::KeysOf(_)
             | ClientPacket::Ignore(_)
             | ClientPacket::CreateRoom(_)
             | ClientPacket::JoinRoom(_)

@@ -13,11 +13,17 @@ use tokio_util::codec::Decoder as _;
 use fields::{client_fields, server_fields, to_hex};
 
 /// Every type number, its name and who sends it, as the crate has them.
-const KINDS: [(u16, &str, &str); 63] = [
+const KINDS: [(u16, &str, &str); 72] = [
     (kind::REGISTER, "Register", "C → S"),
     (kind::REGISTER_ANSWER, "RegisterAnswer", "S → C"),
     (kind::CHANGE_PASSWORD, "ChangePassword", "C → S"),
     (kind::CHANGE_PASSWORD_ANSWER, "ChangePasswordAnswer", "S → C"),
+    (kind::PUBLISH_KEY, "PublishKey", "C → S"),
+    (kind::PUBLISH_KEY_ANSWER, "PublishKeyAnswer", "S → C"),
+    (kind::REMOVE_KEY, "RemoveKey", "C → S"),
+    (kind::REMOVE_KEY_ANSWER, "RemoveKeyAnswer", "S → C"),
+    (kind::KEYS_OF, "KeysOf", "C → S"),
+    (kind::KEYS_OF_ANSWER, "KeysOfAnswer", "S → C"),
     (kind::HELLO, "Hello", "C → S"),
     (kind::HELLO_ANSWER, "HelloAnswer", "S → C"),
     (kind::LOGIN, "Login", "C → S"),
@@ -42,8 +48,11 @@ const KINDS: [(u16, &str, &str); 63] = [
     (kind::IGNORED_ANSWER, "IgnoredAnswer", "S → C"),
     (kind::HISTORY, "History", "C → S"),
     (kind::HISTORY_ANSWER, "HistoryAnswer", "S → C"),
+    (kind::SEALED_WHISPER, "SealedWhisper", "C → S"),
+    (kind::SEALED_WHISPER_ANSWER, "SealedWhisperAnswer", "S → C"),
     (kind::BROADCAST_LINE, "BroadcastLine", "S → C"),
     (kind::WHISPER_LINE, "WhisperLine", "S → C"),
+    (kind::SEALED_LINE, "SealedLine", "S → C"),
     (kind::MISSED, "Missed", "S → C"),
     (kind::WHO, "Who", "C → S"),
     (kind::WHO_ANSWER, "WhoAnswer", "S → C"),

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use chat_proto::{
-    Broadcast, ClientPacket, List, Presence, RequestId, ResumeToken, RoomChat, Text, Username, Welcome,
-    Whisper,
+    Broadcast, ClientPacket, Envelope, List, Presence, RequestId, ResumeToken, RoomChat, Text, Username,
+    Welcome, Whisper,
 };
 
 use super::{
@@ -26,6 +26,8 @@ pub enum Recipient {
     Room(u64),
     /// One person.
     Person(Username),
+    /// One person, who alone can read it: in this envelope it is sent, however often.
+    Sealed(Username, Envelope),
 }
 
 /// A line that has been said and whose answer has not come.
@@ -50,6 +52,10 @@ impl Unanswered {
                 ClientPacket::RoomChat(RoomChat { id, message_id, conversation: *conversation, text })
             }
             Recipient::Person(to) => ClientPacket::Whisper(Whisper { id, message_id, to: to.clone(), text }),
+            Recipient::Sealed(to, envelope) => {
+                let (to, text) = (to.clone(), envelope.clone());
+                ClientPacket::SealedWhisper(Whisper { id, message_id, to, text })
+            }
         }
     }
 }

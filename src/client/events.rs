@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chat_proto::{
     ErrorNotice, Goodbye, Joined, Left, Line, Missed, Moderated, Removed, RoomChanged, RoomEntered, RoomLeft,
-    SystemText,
+    SealedLine, SystemText,
 };
 
 use super::{
@@ -22,6 +22,8 @@ pub enum Event {
     Broadcast(Line<String>),
     /// Somebody's whisper to this session.
     Whisper(Line<String>),
+    /// Somebody's whisper to this session, for whoever has the [key](super::seal) to open it.
+    Sealed(SealedLine<String>),
     /// A line from the operator.
     System(SystemText<String>),
     /// Somebody came into a conversation.

@@ -50,8 +50,10 @@ mod drive;
 mod error;
 mod events;
 mod greet;
+mod hex;
 mod history;
 mod inbox;
+mod keys;
 mod lasting;
 mod link;
 mod members;
@@ -71,6 +73,7 @@ mod room_pages;
 mod room_tests;
 mod rooms;
 mod saved;
+pub mod seal;
 mod session;
 #[cfg(test)]
 mod testing;

@@ -6,7 +6,8 @@ use std::{
 };
 
 use chat_proto::{
-    Attached, HistoryPage, IgnoredPage, Receipt, RoomEntered, RoomLeft, RoomsPage, WhisperReceipt, WhoPage,
+    Attached, HistoryPage, IgnoredPage, KeysPage, Receipt, RoomEntered, RoomLeft, RoomsPage, WhisperReceipt,
+    WhoPage,
 };
 use tokio::sync::oneshot;
 
@@ -23,6 +24,7 @@ pub(super) enum Outcome {
     RoomsPage(RoomsPage),
     Ignored(IgnoredPage),
     HistoryPage(HistoryPage),
+    Keys(KeysPage),
     Attached(Attached),
     /// The answer itself was all there was to tell.
     Done,

@@ -38,6 +38,7 @@ impl Step {
         };
         match event {
             Event::Broadcast(said) | Event::Whisper(said) => line(said.head),
+            Event::Sealed(said) => line(said.head),
             Event::System(said) => line(said.head),
             Event::Joined(joined) => line(joined.head),
             Event::Left(left) => line(left.head),

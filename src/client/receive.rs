@@ -13,12 +13,18 @@ use super::{
 impl Link {
     /// Takes what the server sent; an error ends the connection.
     pub(super) fn receive(&self, packet: ServerPacket, bytes: usize) -> Result<(), Error> {
-        use Outcome::{Done, HistoryPage, Ignored, Receipt, RoomsPage, WhisperReceipt, WhoPage};
+        use Outcome::{Done, HistoryPage, Ignored, Keys, Receipt, RoomsPage, WhisperReceipt, WhoPage};
         self.is_heard_of();
         match packet {
             ServerPacket::BroadcastAnswer(answer) => self.answer(kind::BROADCAST, answer, Receipt),
             ServerPacket::RoomChatAnswer(answer) => self.answer(kind::ROOM_CHAT, answer, Receipt),
             ServerPacket::WhisperAnswer(answer) => self.answer(kind::WHISPER, answer, WhisperReceipt),
+            ServerPacket::SealedWhisperAnswer(answer) => {
+                self.answer(kind::SEALED_WHISPER, answer, WhisperReceipt)
+            }
+            ServerPacket::PublishKeyAnswer(answer) => self.answer(kind::PUBLISH_KEY, answer, |()| Done),
+            ServerPacket::RemoveKeyAnswer(answer) => self.answer(kind::REMOVE_KEY, answer, |()| Done),
+            ServerPacket::KeysOfAnswer(answer) => self.answer(kind::KEYS_OF, answer, Keys),
             ServerPacket::WhoAnswer(answer) => self.answer(kind::WHO, answer, WhoPage),
             ServerPacket::LogoutAnswer(answer) => self.answer(kind::LOGOUT, answer, |()| Done),
             ServerPacket::ChangePasswordAnswer(answer) => {
@@ -57,6 +63,7 @@ impl Link {
             ServerPacket::Error(notice) => self.refused(notice, bytes),
             ServerPacket::BroadcastLine(line) => self.tell(Event::Broadcast(line), bytes),
             ServerPacket::WhisperLine(line) => self.tell(Event::Whisper(line), bytes),
+            ServerPacket::SealedLine(line) => self.tell(Event::Sealed(line), bytes),
             ServerPacket::Missed(missed) => self.tell(Event::Missed(missed), bytes),
             ServerPacket::Joined(joined) => self.tell(Event::Joined(joined), bytes),
             ServerPacket::Left(left) => self.tell(Event::Left(left), bytes),

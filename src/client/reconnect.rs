@@ -52,6 +52,7 @@ pub struct Reconnect {
     attempts_max: Option<u32>,
     seed: u64,
     first_message_id: u64,
+    features: u64,
     timeouts: Timeouts,
     keep: Option<Keep>,
 }
@@ -60,7 +61,15 @@ impl Reconnect {
     /// Comes back as often as it takes. `seed` decides the waits, which should differ from client to client.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { attempts_max: None, seed, first_message_id: 0, timeouts: Timeouts::default(), keep: None }
+        let timeouts = Timeouts::default();
+        Self {
+            attempts_max: None,
+            seed,
+            first_message_id: 0,
+            features: feature::RESUME,
+            timeouts,
+            keep: None,
+        }
     }
 
     /// Gives up after this many attempts without a session that lasted a minute. 0: the session does not outlive its
@@ -80,6 +89,12 @@ impl Reconnect {
     #[must_use]
     pub fn first_message_id(self, first_message_id: u64) -> Self {
         Self { first_message_id, ..self }
+    }
+
+    /// Asks for these [features](chat_proto::feature) on each connection, beside the one that a session comes back by.
+    #[must_use]
+    pub fn asking(self, features: u64) -> Self {
+        Self { features: self.features | features, ..self }
     }
 
     /// Has the session kept, whenever it gets a new token: the old one is good for nothing as soon as the server has heard
@@ -172,7 +187,8 @@ impl Reconnect {
             Box::pin(async move { Ok(Box::new(connecting.await?) as Box<dyn Stream>) })
         });
         let name = Username::parse(name).map_err(Error::refused)?;
-        Ok(Way { connect, name, credential, timeouts: self.timeouts, keep: self.keep.take() })
+        let Self { features, timeouts, .. } = *self;
+        Ok(Way { connect, name, credential, features, timeouts, keep: self.keep.take() })
     }
 
     async fn log_in_over(self, mut client: Client, way: Way) -> Result<(Session, Events), Error> {
@@ -209,6 +225,7 @@ struct Way {
     connect: Connect,
     name: Username,
     credential: Credential,
+    features: u64,
     timeouts: Timeouts,
     keep: Option<Keep>,
 }
@@ -217,7 +234,7 @@ impl Way {
     async fn greet(&self) -> Result<Client, Error> {
         let connecting = timeout(self.timeouts.connect, (self.connect)());
         let stream = connecting.await.map_err(|_| Error::Timeout("the connection"))??;
-        Client::over_asking(stream, self.timeouts, feature::RESUME).await
+        Client::over_asking(stream, self.timeouts, self.features).await
     }
 
     /// Resumes or, where that cannot be, logs in. `unheard`: whether a login was sent whose answer was not heard.

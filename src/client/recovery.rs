@@ -147,6 +147,7 @@ fn passes(code: Code) -> bool {
         | E::UserNotFound
         | E::SelfTarget
         | E::UserOffline
+        | E::NoKeys
         | E::RateLimited
         | E::RangeInvalid => false,
     }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use chat_proto::{ErrorCode, Presence, ResumeToken, Text, Username};
+use chat_proto::{Envelope, ErrorCode, Presence, ResumeToken, Text, Username};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{
     continuation::{Parts, Recipient, Unanswered},
+    hex,
     places::Places,
 };
 
@@ -51,7 +52,7 @@ struct Form {
     #[serde(with = "digits")]
     session: u64,
     name: String,
-    #[serde(with = "hex")]
+    #[serde(with = "token")]
     token: ResumeToken,
     cursors: Vec<Cursor>,
     rooms: Vec<Room>,
@@ -91,6 +92,7 @@ enum To {
     Lobby,
     Room(#[serde(with = "digits")] u64),
     Person(String),
+    Sealed { name: String, envelope: String },
 }
 
 impl From<Saved> for Form {
@@ -100,6 +102,9 @@ impl From<Saved> for Form {
             Recipient::Lobby => To::Lobby,
             Recipient::Room(room) => To::Room(room),
             Recipient::Person(name) => To::Person(name.as_str().to_owned()),
+            Recipient::Sealed(name, envelope) => {
+                To::Sealed { name: name.as_str().to_owned(), envelope: hex::write(envelope.as_bytes()) }
+            }
         };
         let line = |line: Unanswered| Line {
             message_id: line.message_id,
@@ -132,6 +137,11 @@ impl TryFrom<Form> for Saved {
                 To::Lobby => Recipient::Lobby,
                 To::Room(room) => Recipient::Room(room),
                 To::Person(name) => Recipient::Person(Username::parse(&name).map_err(ErrorCode::line)?),
+                To::Sealed { name, envelope } => {
+                    let envelope = hex::read(&envelope).and_then(|bytes| Envelope::new(&bytes));
+                    let envelope = envelope.ok_or("an envelope is its bytes in hexadecimal digits")?;
+                    Recipient::Sealed(Username::parse(&name).map_err(ErrorCode::line)?, envelope)
+                }
             };
             let text = Text::parse(&line.text).map_err(ErrorCode::line)?;
             Ok::<_, &'static str>(Unanswered { message_id: line.message_id, to, text })
@@ -164,35 +174,18 @@ mod digits {
     }
 }
 
-mod hex {
-    use std::fmt::Write as _;
-
-    use super::{Deserialize, Deserializer, ResumeToken, Serializer, of_hex};
+mod token {
+    use super::{Deserialize, Deserializer, ResumeToken, Serializer, hex};
     use serde::de::Error as _;
 
     pub fn serialize<S: Serializer>(token: &ResumeToken, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut text = String::with_capacity(2 * token.0.len());
-        for byte in token.0 {
-            write!(text, "{byte:02x}").expect("a string takes all");
-        }
-        serializer.serialize_str(&text)
+        serializer.serialize_str(&hex::write(&token.0))
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ResumeToken, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        of_hex(&text).ok_or_else(|| D::Error::custom("a token is 64 hexadecimal digits"))
+        let bytes = hex::read(&String::deserialize(deserializer)?).and_then(|bytes| bytes.try_into().ok());
+        bytes.map(ResumeToken).ok_or_else(|| D::Error::custom("a token is 64 hexadecimal digits"))
     }
-}
-
-fn of_hex(text: &str) -> Option<ResumeToken> {
-    let mut token = [0; 32];
-    if text.len() != 2 * token.len() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    for (byte, at) in token.iter_mut().zip((0..).step_by(2)) {
-        *byte = u8::from_str_radix(&text[at..at + 2], 16).ok()?;
-    }
-    Some(ResumeToken(token))
 }
 
 #[cfg(test)]

@@ -173,11 +173,7 @@ impl Session {
         text: &str,
     ) -> Result<Pending<WhisperReceipt>, Error> {
         let to = Username::parse(to).map_err(Error::refused)?;
-        let receipt = |outcome| match outcome {
-            Outcome::WhisperReceipt(receipt) => Some(receipt),
-            _ => None,
-        };
-        self.say(Recipient::Person(to), message_id, text, receipt).await
+        self.say(Recipient::Person(to), message_id, text, |outcome| whisper_receipt(&outcome)).await
     }
 
     /// As [`who`](Self::who), without waiting for the answer.
@@ -274,6 +270,13 @@ fn pending<T>(answer: Answering, unpack: fn(Outcome) -> Option<T>) -> Pending<T>
 pub(super) fn receipt(outcome: &Outcome) -> Option<Receipt> {
     match outcome {
         Outcome::Receipt(receipt) => Some(*receipt),
+        _ => None,
+    }
+}
+
+pub(super) fn whisper_receipt(outcome: &Outcome) -> Option<WhisperReceipt> {
+    match outcome {
+        Outcome::WhisperReceipt(receipt) => Some(*receipt),
         _ => None,
     }
 }

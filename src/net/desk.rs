@@ -287,7 +287,20 @@ impl<R: AsyncRead + Unpin> Desk<R> {
                 if let Ok(receipt) = outcome {
                     self.session.note_whisper(&whisper, receipt);
                 }
-                (ServerPacket::WhisperAnswer(Answer { id: whisper.id, outcome }), outcome.err())
+                (whisper.text.answer(Answer { id: whisper.id, outcome }), outcome.err())
+            }
+            Slow::PublishKey(account, request) => {
+                let outcome = doorkeeper.publish_key(account, &request.key, (self.shared.clock)()).await;
+                (ServerPacket::PublishKeyAnswer(Answer { id: request.id, outcome }), outcome.err())
+            }
+            Slow::RemoveKey(account, request) => {
+                let outcome = doorkeeper.remove_key(account, &request.key).await;
+                (ServerPacket::RemoveKeyAnswer(Answer { id: request.id, outcome }), outcome.err())
+            }
+            Slow::KeysOf(request) => {
+                let outcome = doorkeeper.keys_of(&request.name).await;
+                let refusal = outcome.as_ref().err().copied();
+                (ServerPacket::KeysOfAnswer(Answer { id: request.id, outcome }), refusal)
             }
             Slow::Freeze(request) => {
                 let by = (subscriber.name().as_str(), subscriber.role());
@@ -362,7 +375,7 @@ fn message(kind: u16) -> Message {
     match kind {
         kind::BROADCAST => Message::Broadcast,
         kind::ROOM_CHAT => Message::Room,
-        kind::WHISPER => Message::Whisper,
+        kind::WHISPER | kind::SEALED_WHISPER => Message::Whisper,
         _ => Message::Other,
     }
 }

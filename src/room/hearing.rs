@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use chat_proto::{Line, NameKey, ServerPacket, Username, kind};
+use chat_proto::{Line, NameKey, SealedLine, ServerPacket, Username, kind};
 use lru::LruCache;
 
 use super::SessionId;
@@ -45,14 +45,15 @@ impl Ignored {
     fn hides(&mut self, speaker: SessionId, packet: &[u8]) -> bool {
         let Some((head, body)) = packet.split_at_checked(4) else { return false };
         let kind = u16::from_le_bytes([head[2], head[3]]);
-        if kind != kind::BROADCAST_LINE && kind != kind::WHISPER_LINE {
+        if !matches!(kind, kind::BROADCAST_LINE | kind::WHISPER_LINE | kind::SEALED_LINE) {
             return false;
         }
         let names = &self.names;
         let hidden = || match ServerPacket::decode(kind, body) {
             Ok(
                 ServerPacket::BroadcastLine(Line { sender, .. })
-                | ServerPacket::WhisperLine(Line { sender, .. }),
+                | ServerPacket::WhisperLine(Line { sender, .. })
+                | ServerPacket::SealedLine(SealedLine { sender, .. }),
             ) => Username::parse(&sender).is_ok_and(|name| names.contains_key(&name.key())),
             _ => false,
         };

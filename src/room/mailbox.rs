@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat_proto::{Line, MAILBOX, ServerPacket, Text, Username, kind};
+use chat_proto::{Line, MAILBOX, SealedLine, ServerPacket, Text, Username, Words};
 use parking_lot::Mutex;
 
 use super::{
@@ -36,15 +36,21 @@ pub struct Whispered {
     /// When it was said: milliseconds since 1970 UTC.
     pub time_ms: u64,
     /// What was said.
-    pub text: Text,
+    pub text: Words,
 }
 
 impl Whispered {
     fn of(line: &LogLine) -> Option<Self> {
-        let ServerPacket::WhisperLine(Line { head, sender, text }) =
-            ServerPacket::decode(kind::WHISPER_LINE, line.packet.get(4..)?).ok()?
-        else {
-            return None;
+        let (header, body) = line.packet.split_at_checked(4)?;
+        let kind = u16::from_le_bytes([header[2], header[3]]);
+        let (head, sender, text) = match ServerPacket::decode(kind, body).ok()? {
+            ServerPacket::WhisperLine(Line { head, sender, text }) => {
+                (head, sender, Words::Plain(Text::parse(&text).ok()?))
+            }
+            ServerPacket::SealedLine(SealedLine { head, sender, envelope }) => {
+                (head, sender, Words::Sealed(envelope))
+            }
+            _ => return None,
         };
         Some(Self {
             seq: line.seq,
@@ -52,7 +58,7 @@ impl Whispered {
             name: Username::parse(&sender).ok()?,
             message_id: line.message_id,
             time_ms: head.time_ms,
-            text: Text::parse(&text).ok()?,
+            text,
         })
     }
 }
@@ -165,12 +171,12 @@ impl Mailbox {
         &self,
         (sender, name): (SessionId, &Username),
         message_id: u64,
-        text: &Text,
+        text: &Words,
         time_ms: u64,
     ) -> Result<(), Closed> {
         // The log refuses if it is closed before the line is in it.
         self.log()?.append_line(time_ms, sender, message_id, |head, out| {
-            Line { head, sender: name.as_str(), text: text.as_str() }.encode_whisper(out);
+            text.encode_line(head, name.as_str(), out);
         })
     }
 
@@ -212,7 +218,7 @@ impl Subscriber {
         &self,
         from: (SessionId, &Username),
         message_id: u64,
-        text: &Text,
+        text: &Words,
         time_ms: u64,
     ) -> Result<(), Closed> {
         if self.ignores(from.1) {
@@ -226,7 +232,7 @@ impl Subscriber {
         &self,
         (from, name): (SessionId, &Username),
         message_id: u64,
-        text: &Text,
+        text: &Words,
         time_ms: u64,
     ) -> Result<(), Closed> {
         self.mailbox().append((from, name), message_id, text, time_ms)?;
@@ -237,5 +243,18 @@ impl Subscriber {
     /// Leaves a number of the mailbox to nobody: what would have it cannot be handed over.
     pub fn skip_whisper(&self) -> Result<(), Closed> {
         self.mailbox().skip()
+    }
+
+    /// The same, of a client that reads sealed whispers, and may send some, or of one that does not.
+    #[must_use]
+    pub fn reading_sealed(mut self, reads_sealed: bool) -> Self {
+        self.reads_sealed = reads_sealed;
+        self
+    }
+
+    /// Whether its client reads sealed whispers, and may send some.
+    #[must_use]
+    pub fn reads_sealed(&self) -> bool {
+        self.reads_sealed
     }
 }

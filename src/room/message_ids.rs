@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
+    hash::{DefaultHasher, Hasher as _},
 };
 
 use chat_proto::{ErrorCode, Receipt};
@@ -33,10 +33,10 @@ struct Said {
 
 /// What tells a line from another: where it was said, or to whom, and its words.
 #[must_use]
-pub fn fingerprint(to: impl std::hash::Hash, text: &str) -> u64 {
+pub fn fingerprint(to: impl std::hash::Hash, words: impl std::hash::Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     to.hash(&mut hasher);
-    text.hash(&mut hasher);
+    words.hash(&mut hasher);
     hasher.finish()
 }
 

@@ -64,7 +64,7 @@ pub struct LogLine {
 /// Whether a packet is what somebody, or the operator, said: not who comes and goes.
 fn is_said(packet: &[u8]) -> bool {
     let kind = packet.get(2..4).map_or(0, |kind| u16::from_le_bytes([kind[0], kind[1]]));
-    matches!(kind, kind::BROADCAST_LINE | kind::WHISPER_LINE | kind::SYSTEM_TEXT)
+    matches!(kind, kind::BROADCAST_LINE | kind::WHISPER_LINE | kind::SEALED_LINE | kind::SYSTEM_TEXT)
 }
 
 /// One bit of 64, which few share.

@@ -90,6 +90,8 @@ pub struct Subscriber {
     first: Option<Arc<Self>>,
     /// Its client has yet to say from where it reads on.
     resumed: bool,
+    /// Its client reads sealed whispers, and may send some.
+    pub(super) reads_sealed: bool,
     /// Another connection may go on with the session.
     resumable: AtomicBool,
     ready: ReadySet,
@@ -131,6 +133,7 @@ impl Subscriber {
             message_ids: MessageIds::default(),
             first: None,
             resumed: false,
+            reads_sealed: false,
             resumable: AtomicBool::new(false),
             ready: ReadySet::new(),
             slots: Semaphore::new(SLOTS_MAX.into()),

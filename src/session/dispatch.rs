@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use chat_proto::{
     Answer, Attach, Broadcast, ChangePassword, ClientPacket, Credential, ErrorCode, FreezeRegistration,
-    History, Ignore, LOBBY, MAILBOX, Moderate, Pong, Receipt, Refusal, Remark, RequestId, RoomChat,
-    ServerPacket, Text, Username, Whisper, WhisperReceipt, kind,
+    History, Ignore, KeysOf, LOBBY, MAILBOX, Moderate, Pong, PublishKey, Receipt, Refusal, Remark, RemoveKey,
+    RequestId, Role, RoomChat, ServerPacket, Username, Whisper, WhisperReceipt, Words, kind,
 };
 
 use super::{Doorkeeper, Session, WaitingWhisper};
@@ -45,9 +45,15 @@ pub enum Slow {
     /// Lines from before, sent again.
     Attach(Attach),
     /// A whisper to somebody who is away.
-    Keep(Whisper<Username, Text>),
+    Keep(Whisper<Username, Words>),
     /// What was said in a conversation.
     History(History),
+    /// A key for the devices of an account.
+    PublishKey(AccountId, PublishKey),
+    /// A key less.
+    RemoveKey(AccountId, RemoveKey),
+    /// The keys of somebody.
+    KeysOf(KeysOf<Username>),
 }
 
 impl Session {
@@ -83,7 +89,15 @@ impl Session {
                 Next::Refused(ErrorCode::RoomNotFound)
             }
             ClientPacket::Who(request) => Next::Ask(Command::Who { slot, request }),
-            ClientPacket::Whisper(whisper) => self.whisper(slot, whisper, doorkeeper, time_ms),
+            ClientPacket::Whisper(Whisper { id, message_id, to, text }) => {
+                let text = Words::Plain(text);
+                self.whisper(slot, Whisper { id, message_id, to, text }, doorkeeper, time_ms)
+            }
+            ClientPacket::SealedWhisper(Whisper { id, message_id, to, text }) => {
+                let text = Words::Sealed(text);
+                self.whisper(slot, Whisper { id, message_id, to, text }, doorkeeper, time_ms)
+            }
+            ClientPacket::KeysOf(request) => Next::Wait(slot, Slow::KeysOf(request)),
             ClientPacket::Ping(ping) => {
                 slot.answer(&ServerPacket::Pong(Pong { payload: ping.payload }));
                 Next::Done
@@ -91,14 +105,35 @@ impl Session {
             ClientPacket::Moderate(request) if request.conversation == LOBBY => {
                 Next::Wait(slot, Slow::Moderate(request))
             }
+            packet @ (ClientPacket::PublishKey(_) | ClientPacket::RemoveKey(_)) => {
+                self.change_keys(slot, &packet)
+            }
             packet => self.dispatch_room(slot, packet, doorkeeper),
+        }
+    }
+
+    /// Keys are an account's, and of clients that have said what they want them for.
+    fn change_keys(&self, slot: Slot, packet: &ClientPacket) -> Next {
+        let account = self.account().filter(|_| self.subscriber().reads_sealed());
+        match (packet, account) {
+            (ClientPacket::PublishKey(request), Some(account)) => {
+                Next::Wait(slot, Slow::PublishKey(account, *request))
+            }
+            (ClientPacket::RemoveKey(request), Some(account)) => {
+                Next::Wait(slot, Slow::RemoveKey(account, *request))
+            }
+            (packet, _) => {
+                let (kind, id) = packet.request();
+                slot.refuse(kind, id, Refusal::new(ErrorCode::PermissionDenied));
+                Next::Excused(ErrorCode::PermissionDenied)
+            }
         }
     }
 
     fn whisper(
         &self,
         slot: Slot,
-        whisper: Whisper<Username, Text>,
+        whisper: Whisper<Username, Words>,
         doorkeeper: &Doorkeeper,
         time_ms: u64,
     ) -> Next {
@@ -123,8 +158,7 @@ impl Session {
         if let Ok(receipt) = outcome {
             self.note_whisper(&whisper, receipt);
         }
-        let answer = Answer { id: whisper.id, outcome };
-        slot.answer(&ServerPacket::WhisperAnswer(answer));
+        slot.answer(&whisper.text.answer(Answer { id: whisper.id, outcome }));
         match outcome.err().and_then(|refusal| refusal.code.error()) {
             Some(code) => Next::Refused(code),
             None => Next::Done,
@@ -134,14 +168,14 @@ impl Session {
     /// What a whisper was answered with that was said before by its number.
     fn whispered_before(
         &self,
-        whisper: &Whisper<Username, Text>,
+        whisper: &Whisper<Username, Words>,
     ) -> Option<Result<WhisperReceipt, ErrorCode>> {
         let found = self.subscriber().message_ids().find(whisper.message_id, || line_of(whisper))?;
         Some(found.map(|Receipt { seq, time_ms, .. }| WhisperReceipt { time_ms, kept: u16::from(seq > 0) }))
     }
 
     /// A whisper has been handed over, or is kept.
-    pub fn note_whisper(&self, whisper: &Whisper<Username, Text>, receipt: WhisperReceipt) {
+    pub fn note_whisper(&self, whisper: &Whisper<Username, Words>, receipt: WhisperReceipt) {
         let WhisperReceipt { time_ms, kept } = receipt;
         // It has no place in an order; whether it is kept stands there instead.
         let receipt = Receipt { epoch: 0, seq: kept.into(), time_ms };
@@ -149,14 +183,27 @@ impl Session {
     }
 
     /// Whom a whisper is for, if this session may whisper to them and they are here.
-    fn recipient(&self, whisper: &Whisper<Username, Text>, time_ms: u64) -> Result<Arc<Subscriber>, Refusal> {
+    fn recipient(
+        &self,
+        whisper: &Whisper<Username, Words>,
+        time_ms: u64,
+    ) -> Result<Arc<Subscriber>, Refusal> {
         let muted_until = self.subscriber().muted_until();
         if muted_until > time_ms {
             return Err(until(ErrorCode::Muted, muted_until, time_ms));
         }
+        let sealed = whisper.text.are_sealed();
+        if sealed && !self.subscriber().reads_sealed() {
+            return Err(Refusal::new(ErrorCode::PermissionDenied));
+        }
         let recipient = self.registry().find(&whisper.to.key()).map_err(Refusal::new)?;
         if recipient.id() == self.id() {
             return Err(Refusal::new(ErrorCode::SelfTarget));
+        }
+        if sealed && !recipient.reads_sealed() {
+            // Whoever is here with a client that does not read it is away for it: it waits for one that does.
+            let guest = recipient.role() == Role::Guest;
+            return Err(Refusal::new(if guest { ErrorCode::NoKeys } else { ErrorCode::UserOffline }));
         }
         if recipient.mailbox().is_stored_first() && recipient.mailbox().is_closed() {
             return Err(Refusal::new(ErrorCode::UserOffline));
@@ -167,7 +214,7 @@ impl Session {
     fn hand_over(
         &self,
         to: &Subscriber,
-        whisper: &Whisper<Username, Text>,
+        whisper: &Whisper<Username, Words>,
         time_ms: u64,
     ) -> Result<(), Refusal> {
         let from = (self.id(), self.subscriber().name());
@@ -179,8 +226,8 @@ impl Session {
 }
 
 /// What tells a whisper from another of the same session.
-pub(super) fn line_of(whisper: &Whisper<Username, Text>) -> u64 {
-    fingerprint(whisper.to.key(), whisper.text.as_str())
+pub(super) fn line_of(whisper: &Whisper<Username, Words>) -> u64 {
+    fingerprint(whisper.to.key(), whisper.text.as_bytes())
 }
 
 fn is_away(refusal: Refusal) -> bool {

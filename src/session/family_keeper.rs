@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     room::{SessionId, Whispered},
-    store::{Letter, Store, StoreError, StoredMailbox, StoredResume},
+    store::{Letter, Store, StoreError, StoredMailbox, StoredResume, StoredText},
 };
 
 /// When to try again what could not be stored.
@@ -117,7 +117,7 @@ fn mailbox(session: SessionId, kept: &KeptMailbox) -> StoredMailbox {
         session: one.sender.0,
         message_id: (one.message_id != 0).then_some(one.message_id),
         time_ms: one.time_ms,
-        text: one.text.as_str().into(),
+        text: StoredText::of(&one.text),
     };
     let lines = kept.whispers.iter().map(|one| (one.seq, letter(one))).collect();
     StoredMailbox { session: session.0, epoch: kept.epoch, head: kept.head, lines }

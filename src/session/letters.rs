@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use chat_proto::{ErrorCode, Refusal, Text, Username, Whisper, WhisperReceipt, kind};
+use chat_proto::{ErrorCode, Refusal, Username, Whisper, WhisperReceipt, Words, kind};
 use tokio::sync::{mpsc::error::TrySendError, oneshot};
 
 use super::{Doorkeeper, MailboxRequest, Next, WaitingWhisper, unavailable};
 use crate::{
     room::{SessionId, Subscriber},
-    store::{AccountId, Keeping, Letter, LetterLimits, StoredMailbox},
+    store::{AccountId, Keeping, Letter, LetterLimits, StoredMailbox, StoredText},
 };
 
 /// How long a whisper is kept at most, for somebody who is away and in a stored mailbox: 30 days, in milliseconds.
@@ -36,7 +36,8 @@ impl Doorkeeper {
         };
         if let MailboxRequest::Whisper(WaitingWhisper { slot, whisper, .. }) = request {
             let refusal = Refusal { code: code.into(), retry_ms: WRITER_RETRY_MS };
-            slot.refuse(kind::WHISPER, Some(whisper.id), refusal);
+            let kind = if whisper.text.are_sealed() { kind::SEALED_WHISPER } else { kind::WHISPER };
+            slot.refuse(kind, Some(whisper.id), refusal);
         }
         Next::Excused(code)
     }
@@ -58,11 +59,12 @@ impl Doorkeeper {
     }
 
     /// Keeps a whisper for somebody who is away. [`ErrorCode::UserOffline`] if too much waits for them already, or they
-    /// have no account but were here; [`ErrorCode::UserNotFound`] if nobody knows them.
+    /// have no account but were here; [`ErrorCode::UserNotFound`] if nobody knows them; [`ErrorCode::NoKeys`] if it is
+    /// sealed and they have nothing to open it with.
     pub async fn keep_whisper(
         &self,
         from: &Subscriber,
-        whisper: &Whisper<Username, Text>,
+        whisper: &Whisper<Username, Words>,
         now: u64,
     ) -> Result<WhisperReceipt, Refusal> {
         let key = whisper.to.key();
@@ -76,12 +78,15 @@ impl Doorkeeper {
             // They hear nothing of the sender, who is not told so.
             return Ok(receipt);
         }
+        if whisper.text.are_sealed() && accounts.keys_of(&key).await?.is_empty() {
+            return Err(Refusal::new(ErrorCode::NoKeys));
+        }
         let letter = Letter {
             sender: from.name().as_str().into(),
             session: from.id().0,
             message_id: (whisper.message_id != 0).then_some(whisper.message_id),
             time_ms: now,
-            text: whisper.text.as_str().into(),
+            text: StoredText::of(&whisper.text),
         };
         match store.whispers().keep(account.id, &letter, &LIMITS).await {
             Ok(Keeping::Kept) => {}
@@ -95,7 +100,8 @@ impl Doorkeeper {
         Ok(receipt)
     }
 
-    /// Hands over what has been kept for the owner of an account, into the mailbox of a session of theirs.
+    /// Hands over what has been kept for the owner of an account, into the mailbox of a session of theirs; what is sealed
+    /// only to a client that reads it.
     pub(super) async fn hand_over_letters(
         &self,
         account: AccountId,
@@ -110,10 +116,15 @@ impl Doorkeeper {
             let mailboxes = self.mailboxes.as_ref().expect("where mailboxes are stored there is a writer");
             return mailboxes.try_send(request).map_err(|_| Refusal::new(ErrorCode::Overloaded));
         }
-        let letters = accounts.store().whispers().take(account, older_than_ms).await;
+        let waiting = accounts.store().whispers();
+        let letters = if to.reads_sealed() {
+            waiting.take(account, older_than_ms).await
+        } else {
+            waiting.take_plain(account, older_than_ms).await
+        };
         for letter in letters.map_err(|error| unavailable(&error))? {
             // The rules may have changed since it was kept.
-            let (Ok(name), Ok(text)) = (Username::parse(&letter.sender), Text::parse(&letter.text)) else {
+            let (Ok(name), Ok(text)) = (Username::parse(&letter.sender), letter.text.words()) else {
                 continue;
             };
             let message_id = letter.message_id.unwrap_or_default();

@@ -121,7 +121,9 @@ impl Doorkeeper {
     /// Of the optional features that a client asks for, those that it is granted.
     #[must_use]
     pub fn grant(&self, features: u64) -> u64 {
-        if self.grace_ms > 0 { features & feature::RESUME } else { 0 }
+        let resume = if self.grace_ms > 0 { feature::RESUME } else { 0 };
+        let sealed = if self.accounts.is_some() { feature::SEALED } else { 0 };
+        features & (resume | sealed)
     }
 
     /// What a session is given to come back with.
@@ -234,7 +236,8 @@ impl Doorkeeper {
         let resumable = features & feature::RESUME != 0;
         let mailbox =
             if resumable { self.mailbox_of(None) } else { Mailbox::new(rand::random(), self.mailbox) };
-        let subscriber = Arc::new(Subscriber::new(id, name.clone(), role, mailbox).coming_from(from, now));
+        let subscriber = Subscriber::new(id, name.clone(), role, mailbox).coming_from(from, now);
+        let subscriber = Arc::new(subscriber.reading_sealed(reads_sealed(account, features)));
         if let (Some(account), Some(accounts)) = (account, &self.accounts) {
             subscriber.ignore(accounts.ignored(account).await?);
         }
@@ -358,4 +361,9 @@ impl Doorkeeper {
             _ => Err(Refusal::new(ErrorCode::PermissionDenied)),
         }
     }
+}
+
+/// Whether somebody reads sealed whispers, and may send some: the owner of an account, whose client was granted it.
+pub(super) fn reads_sealed(account: Option<AccountId>, features: u64) -> bool {
+    account.is_some() && features & feature::SEALED != 0
 }

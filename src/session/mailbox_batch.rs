@@ -2,15 +2,13 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use chat_proto::{
-    Answer, ErrorCode, Receipt, Refusal, ServerPacket, Text, Username, Whisper, WhisperReceipt,
-};
+use chat_proto::{Answer, ErrorCode, Receipt, Refusal, Username, Whisper, WhisperReceipt, Words};
 
 use super::{SessionRegistry, dispatch::line_of};
 use crate::{
     metrics::Metrics,
     room::{SessionId, Slot, Subscriber},
-    store::{Letter, NewWhispers},
+    store::{Letter, NewWhispers, StoredText},
 };
 
 /// When whoever was refused because a whisper cannot be stored may try again, in milliseconds.
@@ -21,7 +19,7 @@ pub struct WaitingWhisper {
     /// For the answer.
     pub slot: Slot,
     /// What is whispered to whom.
-    pub whisper: Whisper<Username, Text>,
+    pub whisper: Whisper<Username, Words>,
     /// Who that is; `None`: it has been said before, by its number, and waits for the answer to the first.
     pub to: Option<Arc<Subscriber>>,
     /// When it was said, in milliseconds since 1970 UTC.
@@ -140,7 +138,7 @@ impl WaitingWhisper {
             session: sender.id().0,
             message_id: (message_id != 0).then_some(message_id),
             time_ms: self.time_ms,
-            text: self.whisper.text.as_str().into(),
+            text: StoredText::of(&self.whisper.text),
         }
     }
 
@@ -154,17 +152,14 @@ impl WaitingWhisper {
     }
 
     fn answer(self) {
-        let outcome = Ok(WhisperReceipt { time_ms: self.time_ms, kept: 0 });
-        self.slot.answer(&ServerPacket::WhisperAnswer(Answer { id: self.whisper.id, outcome }));
+        let time_ms = self.time_ms;
+        self.tell(Ok(WhisperReceipt { time_ms, kept: 0 }));
     }
 
     /// Answers as the first of its number was answered; refuses it, if there is none.
     pub fn answer_as_known(self, metrics: &Metrics) {
         match self.known() {
-            Some(Ok(receipt)) => {
-                let answer = Answer { id: self.whisper.id, outcome: Ok(receipt) };
-                self.slot.answer(&ServerPacket::WhisperAnswer(answer));
-            }
+            Some(Ok(receipt)) => self.tell(Ok(receipt)),
             Some(Err(code)) => self.refuse(Refusal::new(code), metrics),
             None => {
                 let code = ErrorCode::StorageUnavailable.into();
@@ -177,7 +172,10 @@ impl WaitingWhisper {
         if let Some(code) = refusal.code.error() {
             metrics.reject(code);
         }
-        let answer = Answer { id: self.whisper.id, outcome: Err(refusal) };
-        self.slot.answer(&ServerPacket::WhisperAnswer(answer));
+        self.tell(Err(refusal));
+    }
+
+    fn tell(self, outcome: Result<WhisperReceipt, Refusal>) {
+        self.slot.answer(&self.whisper.text.answer(Answer { id: self.whisper.id, outcome }));
     }
 }

@@ -11,6 +11,7 @@ pub trait MailboxStore: Clone + Send + Sync + 'static {
     fn move_letters(
         &self,
         kept: (AccountId, u64),
+        sealed: bool,
         mailbox: (u64, u64),
     ) -> impl Future<Output = Result<Vec<Letter>, StoreError>> + Send;
 
@@ -29,9 +30,10 @@ impl MailboxStore for Whispers {
     async fn move_letters(
         &self,
         kept: (AccountId, u64),
+        sealed: bool,
         mailbox: (u64, u64),
     ) -> Result<Vec<Letter>, StoreError> {
-        self.move_to_mailbox(kept, mailbox).await
+        self.move_to_mailbox(kept, sealed, mailbox).await
     }
 
     async fn cut(&self, cuts: &[MailboxCut]) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use chat_proto::{Refusal, Text, Username};
+use chat_proto::{Refusal, Username};
 use tokio::{
     sync::{mpsc, oneshot},
     time::timeout,
@@ -35,7 +35,8 @@ const RETRY: Duration = Duration::from_secs(2);
 pub enum MailboxRequest {
     /// Stores a whisper, hands it over then, and answers it.
     Whisper(WaitingWhisper),
-    /// Hands over what is kept for the owner of an account to a session of theirs.
+    /// Hands over what is kept for the owner of an account to a session of theirs; what is sealed only to one that reads
+    /// it.
     Letters {
         /// The account.
         account: AccountId,
@@ -157,11 +158,11 @@ impl<S: MailboxStore> MailboxWriter<S> {
 
     /// What cannot be moved now is the next time that its recipient comes.
     async fn move_letters(&mut self, account: AccountId, older_than_ms: u64, to: &Arc<Subscriber>) {
-        let head = to.mailbox().head();
+        let (head, sealed) = (to.mailbox().head(), to.reads_sealed());
         let (store, families) = (self.store.clone(), Arc::clone(&self.families));
         let move_all = async {
             families.stored().await;
-            store.move_letters((account, older_than_ms), (to.id().0, head)).await
+            store.move_letters((account, older_than_ms), sealed, (to.id().0, head)).await
         };
         let Ok(letters) = self.in_time(move_all, || ()).await else {
             return self.doubt(to, Some(account));
@@ -169,7 +170,7 @@ impl<S: MailboxStore> MailboxWriter<S> {
         for letter in letters {
             // The rules may have changed since it was kept; it has its number all the same. In a mailbox that has been
             // closed nobody reads.
-            let _ = match (Username::parse(&letter.sender), Text::parse(&letter.text)) {
+            let _ = match (Username::parse(&letter.sender), letter.text.words()) {
                 (Ok(name), Ok(text)) => {
                     let message_id = letter.message_id.unwrap_or_default();
                     to.hand_over((SessionId(letter.session), &name), message_id, &text, letter.time_ms)

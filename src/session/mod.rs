@@ -11,6 +11,7 @@ mod hashing;
 mod history;
 mod history_batch;
 mod history_writer;
+mod keys;
 mod ledger;
 mod letters;
 mod login;

@@ -5,7 +5,10 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use chat_proto::{ErrorCode, LeaveReason, Refusal, RequestId, Resume, ResumeToken, Role, feature};
 use tokio::time::timeout;
 
-use super::{Doorkeeper, Ending, FamilyId, NameForms, Presented, Session, Whose, returning::recall_said};
+use super::{
+    Doorkeeper, Ending, FamilyId, NameForms, Presented, Session, Whose, login::reads_sealed,
+    returning::recall_said,
+};
 use crate::room::{Command, Control, Inbox, Subscriber};
 
 /// How long whoever comes back after their session has ended waits until all that has changed about sessions is stored.
@@ -64,7 +67,7 @@ impl Doorkeeper {
             // Many of one address may come back at once, and each takes a while.
             accounts.forgive_attempt(from);
         }
-        self.come_back(used?, request.id, from, inbox, now).await
+        self.come_back(used?, request.id, features, from, inbox, now).await
     }
 
     async fn use_up(&self, token: &ResumeToken, from: IpAddr) -> Result<Used, Refusal> {
@@ -79,11 +82,13 @@ impl Doorkeeper {
         &self,
         used: Used,
         request: RequestId,
+        features: u64,
         from: IpAddr,
         inbox: &Inbox,
         now: u64,
     ) -> Result<Session, Refusal> {
         let Used { family, whose, next } = used;
+        let sealed = reads_sealed(whose.account, features);
         // Until there is a session that sees to it.
         let unclaimed = Unclaimed { doorkeeper: self, family, whose: &whose };
         let shutting_down = || Refusal::new(ErrorCode::ShuttingDown);
@@ -102,7 +107,7 @@ impl Doorkeeper {
                 // Ended meanwhile, or another connection came by a later token.
                 return Err(Refusal::new(ErrorCode::ResumeInvalid));
             }
-            if let Some(successor) = self.take_place(&whose, &forms, from, now) {
+            if let Some(successor) = self.take_place(&whose, &forms, sealed, from, now) {
                 break successor;
             }
             // The session has ended since: it begins again, under its number.
@@ -115,7 +120,7 @@ impl Doorkeeper {
                     }
                     break subscriber;
                 }
-                None => anew = Some(self.begin_anew(&whose, from, now).await?),
+                None => anew = Some(self.begin_anew(&whose, sealed, from, now).await?),
             }
         };
         let session = Session::new(forms, subscriber, Arc::clone(self.registry()), departure, whose.account)
@@ -155,18 +160,25 @@ impl Doorkeeper {
         &self,
         whose: &Whose,
         forms: &NameForms,
+        sealed: bool,
         from: IpAddr,
         now: u64,
     ) -> Option<Arc<Subscriber>> {
         let present = self.registry().find(&forms.key).ok().filter(|one| one.id() == whose.session)?;
-        let new = Arc::new(present.successor(from, now));
+        let new = Arc::new(present.successor(from, now).reading_sealed(sealed));
         let before = self.registry().succeed(&forms.key, &new)?;
         before.tell(Control::Close(ErrorCode::SessionReplaced, LeaveReason::Replaced));
         Some(new)
     }
 
     /// A session that has ended, with what is known of it.
-    async fn begin_anew(&self, whose: &Whose, from: IpAddr, now: u64) -> Result<Arc<Subscriber>, Refusal> {
+    async fn begin_anew(
+        &self,
+        whose: &Whose,
+        sealed: bool,
+        from: IpAddr,
+        now: u64,
+    ) -> Result<Arc<Subscriber>, Refusal> {
         // Where whispers are stored, what is not read yet waits there.
         let stored = self.stored_mailbox(whose.session).await?;
         let begins = stored.is_none();
@@ -176,7 +188,8 @@ impl Doorkeeper {
             self.families().settled().await;
         }
         let subscriber = Subscriber::new(whose.session, whose.name.clone(), whose.role, mailbox);
-        let subscriber = Arc::new(subscriber.coming_from(from, now).coming_back());
+        let subscriber = subscriber.coming_from(from, now).coming_back().reading_sealed(sealed);
+        let subscriber = Arc::new(subscriber);
         if let Some(accounts) = self.accounts() {
             if let Some(account) = whose.account {
                 subscriber.ignore(accounts.ignored(account).await?);

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use chat_proto::{NameKey, Receipt, Text, Username};
+use chat_proto::{NameKey, Receipt, Username};
 
 use super::{Doorkeeper, Ending, FamilyRecord, NameForms, Session, Whose};
 use crate::{
@@ -111,8 +111,9 @@ pub(super) fn recall_said(subscriber: &Subscriber, SaidBefore { lines, whispers 
     });
     let whispers = whispers.iter().rev().filter_map(|whisper| {
         let to = Username::parse(&whisper.recipient).ok()?.key();
+        let words = whisper.text.words().ok()?;
         let receipt = Receipt { epoch: 0, seq: whisper.kept.into(), time_ms: whisper.time_ms };
-        Some((whisper.message_id, fingerprint(to, &whisper.text), receipt))
+        Some((whisper.message_id, fingerprint(to, words.as_bytes()), receipt))
     });
     let mut said: Vec<_> = lines.chain(whispers).collect();
     // The oldest is forgotten first.
@@ -123,7 +124,7 @@ pub(super) fn recall_said(subscriber: &Subscriber, SaidBefore { lines, whispers 
 }
 
 fn whispered((seq, letter): (u64, Letter)) -> Option<Whispered> {
-    let (name, text) = (Username::parse(&letter.sender).ok()?, Text::parse(&letter.text).ok()?);
+    let (name, text) = (Username::parse(&letter.sender).ok()?, letter.text.words().ok()?);
     let (sender, message_id) = (SessionId(letter.session), letter.message_id.unwrap_or_default());
     Some(Whispered { seq, sender, name, message_id, time_ms: letter.time_ms, text })
 }

@@ -131,14 +131,19 @@ pub(super) const TABLES: &[Table] = &[
     table!("session_numbers", by "one", "''", from "session_numbers", ["one" Integer, "highest" Integer],
         "INSERT INTO session_numbers (one, highest) VALUES ($1, $2)"),
     table!("letters", by "id", "account",
-        from "(SELECT letters.id AS id, name_key AS account, sender, session, message_id, time_ms, text \
+        from "(SELECT letters.id AS id, name_key AS account, sender, session, message_id, time_ms, text, sealed \
               FROM letters JOIN accounts ON accounts.id = account) AS waiting",
         [
             "account" Text, "sender" Text, "session" Integer, "message_id" MaybeInteger, "time_ms" Integer,
-            "text" Text,
+            "text" Text, "sealed" MaybeBlob,
         ],
-        "INSERT INTO letters (account, sender, session, message_id, time_ms, text) \
-         SELECT id, $2, $3, $4, $5, $6 FROM accounts WHERE name_key = $1"),
+        "INSERT INTO letters (account, sender, session, message_id, time_ms, text, sealed) \
+         SELECT id, $2, $3, $4, $5, $6, $7 FROM accounts WHERE name_key = $1"),
+    table!("device_keys", by "id", "account",
+        from "(SELECT device_keys.id AS id, name_key AS account, key, published_ms \
+              FROM device_keys JOIN accounts ON accounts.id = account) AS published",
+        ["account" Text, "key" Blob, "published_ms" Integer],
+        "INSERT INTO device_keys (account, key, published_ms) SELECT id, $2, $3 FROM accounts WHERE name_key = $1"),
     table!("switches", by "0", "name", from "switches", ["name" Text, "value" Text],
         "INSERT INTO switches (name, value) VALUES ($1, $2)"),
 ];

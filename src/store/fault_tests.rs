@@ -277,7 +277,7 @@ fn resume(session: u64) -> StoredResume {
 }
 
 fn letter() -> Letter {
-    Letter { sender: "lee".into(), session: 7, message_id: None, time_ms: 1, text: "x".repeat(500) }
+    Letter { sender: "lee".into(), session: 7, message_id: None, time_ms: 1, text: "x".repeat(500).into() }
 }
 
 #[tokio::test]

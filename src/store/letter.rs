@@ -1,5 +1,6 @@
 //! A whisper, as it is kept for somebody who is not here.
 
+use chat_proto::{Envelope, ErrorCode, Text, Words};
 use sqlx::{Row as _, any::AnyRow};
 
 use super::{
@@ -21,18 +22,73 @@ pub struct Letter {
     /// When it was said: milliseconds since 1970 UTC.
     pub time_ms: u64,
     /// What was said.
-    pub text: String,
+    pub text: StoredText,
+}
+
+/// What a whisper says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StoredText {
+    /// In words.
+    Plain(String),
+    /// In the bytes of an envelope.
+    Sealed(Vec<u8>),
+}
+
+impl StoredText {
+    /// These words.
+    #[must_use]
+    pub fn of(words: &Words) -> Self {
+        match words {
+            Words::Plain(text) => Self::Plain(text.as_str().into()),
+            Words::Sealed(envelope) => Self::Sealed(envelope.as_bytes().into()),
+        }
+    }
+
+    /// What can be said of it. The rules may have changed since it was stored.
+    pub fn words(&self) -> Result<Words, ErrorCode> {
+        match self {
+            Self::Plain(text) => Text::parse(text).map(Words::Plain),
+            Self::Sealed(bytes) => Envelope::new(bytes).map(Words::Sealed).ok_or(ErrorCode::MalformedBody),
+        }
+    }
+
+    /// Bytes that it takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Plain(text) => text.len(),
+            Self::Sealed(bytes) => bytes.len(),
+        }
+    }
+
+    fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
+        Ok(match row.try_get::<Option<Vec<u8>>, _>("sealed")? {
+            Some(bytes) => Self::Sealed(bytes),
+            None => Self::Plain(row.try_get("text")?),
+        })
+    }
+}
+
+impl<S: Into<String>> From<S> for StoredText {
+    fn from(text: S) -> Self {
+        Self::Plain(text.into())
+    }
 }
 
 impl Letter {
-    /// Its five columns, in the order of its fields.
+    /// Its six columns: in the order of its fields, the text as `text` and `sealed`.
     pub(super) fn bind(&self, question: Question<'static>) -> Result<Question<'static>, StoreError> {
+        let (text, sealed) = match self.text.clone() {
+            StoredText::Plain(text) => (text, None),
+            StoredText::Sealed(bytes) => (String::new(), Some(bytes)),
+        };
         Ok(question
             .bind(self.sender.clone())
             .bind(number::stored(self.session)?)
             .bind(self.message_id.map(number::stored_bits))
             .bind(stored(self.time_ms))
-            .bind(self.text.clone()))
+            .bind(text)
+            .bind(sealed))
     }
 
     pub(super) fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
@@ -41,7 +97,7 @@ impl Letter {
             session: number::in_column(row, "sender_session")?,
             message_id: number::maybe_bits_in_column(row, "message_id")?,
             time_ms: from_stored(row.try_get("time_ms")?),
-            text: row.try_get("text")?,
+            text: StoredText::from_row(row)?,
         })
     }
 }
@@ -78,7 +134,7 @@ pub struct SentWhisper {
     /// When it was said: milliseconds since 1970 UTC.
     pub time_ms: u64,
     /// What was said.
-    pub text: String,
+    pub text: StoredText,
     /// Whether it still waits for somebody who is away.
     pub kept: bool,
 }
@@ -89,7 +145,7 @@ impl SentWhisper {
             message_id: number::bits_in_column(row, "message_id")?,
             recipient: row.try_get("recipient")?,
             time_ms: from_stored(row.try_get("time_ms")?),
-            text: row.try_get("text")?,
+            text: StoredText::from_row(row)?,
             kept: number::in_column::<u8>(row, "kept")? == 1,
         })
     }

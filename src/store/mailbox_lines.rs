@@ -10,8 +10,8 @@ use super::{
 const RAISE_HEAD: &str = "UPDATE mailboxes SET head = $2 WHERE session = $1";
 const FORGET: &str = "DELETE FROM mailbox_lines WHERE session = $1 AND seq <= $2";
 /// Of an account that is gone there is nobody to keep them for.
-const GIVE_BACK: &str = "INSERT INTO letters (account, sender, session, message_id, time_ms, text) \
-                         SELECT accounts.id, sender, sender_session, message_id, time_ms, text \
+const GIVE_BACK: &str = "INSERT INTO letters (account, sender, session, message_id, time_ms, text, sealed) \
+                         SELECT accounts.id, sender, sender_session, message_id, time_ms, text, sealed \
                          FROM mailbox_lines JOIN accounts ON accounts.id = $3 \
                          WHERE mailbox_lines.session = $1 AND seq > $2 ORDER BY seq ON CONFLICT DO NOTHING";
 const CUT: &str = "DELETE FROM mailbox_lines WHERE session = $1 AND seq > $2";
@@ -50,14 +50,15 @@ impl Whispers {
 
     /// Moves all that is kept for an account into the mailbox of a session of its owner, after the whisper `head`, and
     /// returns it, the oldest first: the first has the next number. What was said at `older_than_ms` or before is left out,
-    /// and gone too.
+    /// and gone too; what is sealed stays where it is unless `sealed`.
     pub async fn move_to_mailbox(
         &self,
         (account, older_than_ms): (AccountId, u64),
+        sealed: bool,
         (session, head): (u64, u64),
     ) -> Result<Vec<Letter>, StoreError> {
         let mut transaction = self.database.begin().await?;
-        let done = move_letters(&mut transaction, (account, older_than_ms), (session, head)).await;
+        let done = move_letters(&mut transaction, (account, older_than_ms), sealed, (session, head)).await;
         transaction.settle(done).await
     }
 
@@ -97,9 +98,10 @@ async fn add(transaction: &mut Transaction, new: &[NewWhispers]) -> Result<(), S
 async fn move_letters(
     transaction: &mut Transaction,
     (account, older_than_ms): (AccountId, u64),
+    sealed: bool,
     (session, head): (u64, u64),
 ) -> Result<Vec<Letter>, StoreError> {
-    let letters = take(transaction, account, older_than_ms).await?;
+    let letters = take(transaction, account, older_than_ms, sealed).await?;
     if !letters.is_empty() {
         let lines = (head + 1..).zip(letters.iter().cloned()).collect();
         add(transaction, &[NewWhispers { session, forgotten: 0, lines }]).await?;

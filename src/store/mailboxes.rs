@@ -21,19 +21,19 @@ const BEGIN: &str = "INSERT INTO mailboxes (session, epoch, head) \
                      SELECT session, $2, 0 FROM resumes WHERE session = $1 ON CONFLICT DO NOTHING";
 static INSERT_LINES: LazyLock<ManyRows> = LazyLock::new(|| {
     let insert =
-        "INSERT INTO mailbox_lines (session, seq, sender, sender_session, message_id, time_ms, text)";
-    ManyRows::new(insert, 7, "")
+        "INSERT INTO mailbox_lines (session, seq, sender, sender_session, message_id, time_ms, text, sealed)";
+    ManyRows::new(insert, 8, "")
 });
 /// Of sessions that are there: nobody else goes on with a mailbox by itself.
 const MAILBOXES: &str = "SELECT session, 0, epoch, head FROM mailboxes WHERE (session, 0) > ($1, $2) AND EXISTS \
                          (SELECT 1 FROM resumes WHERE resumes.session = mailboxes.session AND here = 1) \
                          ORDER BY 1 LIMIT $3";
-const LINES: &str = "SELECT session, seq, sender, sender_session, message_id, time_ms, text FROM mailbox_lines \
+const LINES: &str = "SELECT session, seq, sender, sender_session, message_id, time_ms, text, sealed FROM mailbox_lines \
                      WHERE (session, seq) > ($1, $2) AND EXISTS \
                      (SELECT 1 FROM resumes WHERE resumes.session = mailbox_lines.session AND here = 1) \
                      ORDER BY 1, 2 LIMIT $3";
 pub(super) const MAILBOX_OF: &str = "SELECT session, epoch, head FROM mailboxes WHERE session = $1";
-pub(super) const LINES_OF: &str = "SELECT seq, sender, sender_session, message_id, time_ms, text \
+pub(super) const LINES_OF: &str = "SELECT seq, sender, sender_session, message_id, time_ms, text, sealed \
                                    FROM mailbox_lines WHERE session = $1 ORDER BY seq";
 
 /// A session's mailbox.

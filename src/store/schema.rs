@@ -28,6 +28,10 @@ pub const STEPS: &[Step] = &[
         sqlite: include_str!("schema/sqlite/0004_stored_whispers.sql"),
         postgres: include_str!("schema/postgres/0004_stored_whispers.sql"),
     },
+    Step {
+        sqlite: include_str!("schema/sqlite/0005_sealed_whispers.sql"),
+        postgres: include_str!("schema/postgres/0005_sealed_whispers.sql"),
+    },
 ];
 
 /// Whoever migrates a PostgreSQL database holds this lock of it: "chat" in ASCII.

@@ -5,8 +5,8 @@ use std::{path::Path, sync::Arc};
 use sqlx::{AnyConnection, ConnectOptions as _, Connection as _};
 
 use super::{
-    Accounts, Audit, History, Ignores, Invites, Migrated, Place, Resumes, Rooms, Sanctions, Schema,
-    StoreError, Switches, Whispers,
+    Accounts, Audit, DeviceKeys, History, Ignores, Invites, Migrated, Place, Resumes, Rooms, Sanctions,
+    Schema, StoreError, Switches, Whispers,
     clock::ClockStop,
     database::Database,
     last_logins::LastLogins,
@@ -25,6 +25,7 @@ pub struct Store {
     rooms: Rooms,
     sanctions: Sanctions,
     ignores: Ignores,
+    device_keys: DeviceKeys,
     audit: Audit,
     switches: Switches,
     history: History,
@@ -64,6 +65,7 @@ impl Store {
             rooms: Rooms { database: shared() },
             sanctions: Sanctions { database: shared() },
             ignores: Ignores { database: shared() },
+            device_keys: DeviceKeys { database: shared() },
             audit: Audit { database: shared() },
             switches: Switches { database: shared() },
             history: History { database: shared() },
@@ -102,6 +104,12 @@ impl Store {
     #[must_use]
     pub fn ignores(&self) -> &Ignores {
         &self.ignores
+    }
+
+    /// Which devices of whom whispers are sealed to.
+    #[must_use]
+    pub fn device_keys(&self) -> &DeviceKeys {
+        &self.device_keys
     }
 
     /// The audit log.

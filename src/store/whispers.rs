@@ -18,23 +18,25 @@ const LOCK: &str = "UPDATE accounts SET role = role WHERE id = $1";
 const FORGET_OLD: &str = "DELETE FROM letters WHERE account = $1 AND time_ms <= $2";
 const IS_KEPT: &str =
     "SELECT id FROM letters WHERE session = $1 AND message_id = $2 AND message_id IS NOT NULL";
-const COUNT: &str = "SELECT count(*) AS letters, coalesce(sum(octet_length(text)), 0) AS bytes, \
+const COUNT: &str = "SELECT count(*) AS letters, \
+                     coalesce(sum(octet_length(text) + coalesce(octet_length(sealed), 0)), 0) AS bytes, \
                      coalesce(sum(CASE WHEN sender = $2 OR session = $3 THEN 1 ELSE 0 END), 0) AS of_sender \
                      FROM letters WHERE account = $1";
-const KEEP: &str = "INSERT INTO letters (account, sender, session, message_id, time_ms, text) \
-                    VALUES ($1, $2, $3, $4, $5, $6)";
-const READ: &str = "SELECT sender, session AS sender_session, message_id, time_ms, text FROM letters \
-                    WHERE account = $1 ORDER BY id";
-const REMOVE: &str = "DELETE FROM letters WHERE account = $1";
+const KEEP: &str = "INSERT INTO letters (account, sender, session, message_id, time_ms, text, sealed) \
+                    VALUES ($1, $2, $3, $4, $5, $6, $7)";
+/// What is sealed only where `$2` is not 0.
+const READ: &str = "SELECT sender, session AS sender_session, message_id, time_ms, text, sealed FROM letters \
+                    WHERE account = $1 AND (sealed IS NULL OR $2 <> 0) ORDER BY id";
+const REMOVE: &str = "DELETE FROM letters WHERE account = $1 AND (sealed IS NULL OR $2 <> 0)";
 const EXPIRE: &str = "DELETE FROM letters WHERE id IN \
                       (SELECT id FROM letters WHERE time_ms <= $1 ORDER BY time_ms LIMIT $2)";
 const EXPIRE_IN_MAILBOXES: &str = "DELETE FROM mailbox_lines WHERE (session, seq) IN \
      (SELECT session, seq FROM mailbox_lines WHERE time_ms <= $1 ORDER BY time_ms LIMIT $2)";
 /// Of those that are still there: in the mailboxes of sessions, and kept for accounts.
-pub(super) const WHISPERED_BY: &str = "SELECT message_id, name AS recipient, time_ms, text, 0 AS kept FROM mailbox_lines \
+pub(super) const WHISPERED_BY: &str = "SELECT message_id, name AS recipient, time_ms, text, sealed, 0 AS kept FROM mailbox_lines \
      JOIN resumes ON resumes.session = mailbox_lines.session \
      WHERE sender_session = $1 AND message_id IS NOT NULL \
-     UNION ALL SELECT message_id, name AS recipient, time_ms, text, 1 AS kept FROM letters \
+     UNION ALL SELECT message_id, name AS recipient, time_ms, text, sealed, 1 AS kept FROM letters \
      JOIN accounts ON accounts.id = account WHERE session = $1 AND message_id IS NOT NULL \
      ORDER BY time_ms DESC LIMIT $2";
 
@@ -62,8 +64,26 @@ impl Whispers {
     /// Takes all that is kept for an account, the oldest first; what was said at `older_than_ms` or before is left out,
     /// and gone too.
     pub async fn take(&self, account: AccountId, older_than_ms: u64) -> Result<Vec<Letter>, StoreError> {
+        self.take_of(account, older_than_ms, true).await
+    }
+
+    /// The same, and leaves what is sealed.
+    pub async fn take_plain(
+        &self,
+        account: AccountId,
+        older_than_ms: u64,
+    ) -> Result<Vec<Letter>, StoreError> {
+        self.take_of(account, older_than_ms, false).await
+    }
+
+    async fn take_of(
+        &self,
+        account: AccountId,
+        older_than_ms: u64,
+        sealed: bool,
+    ) -> Result<Vec<Letter>, StoreError> {
         let mut transaction = self.database.begin().await?;
-        let done = take(&mut transaction, account, older_than_ms).await;
+        let done = take(&mut transaction, account, older_than_ms, sealed).await;
         transaction.settle(done).await
     }
 
@@ -110,7 +130,7 @@ async fn keep(
     let question = query(COUNT).bind(account.0).bind(letter.sender.clone()).bind(session);
     let rows = transaction.rows(question).await?;
     let count = |column| number::in_column::<u64>(&rows[0], column);
-    let bytes = count("bytes")?.saturating_add(letter.text.len() as u64);
+    let bytes = count("bytes")?.saturating_add(letter.text.bytes() as u64);
     if count("letters")? >= limits.letters.into()
         || count("of_sender")? >= limits.of_one_sender.into()
         || bytes > limits.bytes
@@ -122,17 +142,18 @@ async fn keep(
     Ok(Keeping::Kept)
 }
 
-/// Takes what is kept for an account.
+/// Takes what is kept for an account, what is sealed only if `sealed`.
 pub(super) async fn take(
     transaction: &mut Transaction,
     account: AccountId,
     older_than_ms: u64,
+    sealed: bool,
 ) -> Result<Vec<Letter>, StoreError> {
     transaction.run(query(LOCK).bind(account.0)).await?;
     transaction.run(query(FORGET_OLD).bind(account.0).bind(stored(older_than_ms))).await?;
-    let rows = transaction.rows(query(READ).bind(account.0)).await?;
+    let rows = transaction.rows(query(READ).bind(account.0).bind(i64::from(sealed))).await?;
     if !rows.is_empty() {
-        transaction.run(query(REMOVE).bind(account.0)).await?;
+        transaction.run(query(REMOVE).bind(account.0).bind(i64::from(sealed))).await?;
     }
     rows.iter().map(Letter::from_row).collect()
 }

@@ -290,6 +290,8 @@ impl Told {
             ServerPacket::AttachAnswer(answer) => answered(answer.outcome.err())?,
             ServerPacket::HistoryAnswer(answer) => answered(answer.outcome.err())?,
             ServerPacket::ChangePasswordAnswer(answer)
+            | ServerPacket::PublishKeyAnswer(answer)
+            | ServerPacket::RemoveKeyAnswer(answer)
             | ServerPacket::LogoutAnswer(answer)
             | ServerPacket::SetPresenceAnswer(answer)
             | ServerPacket::IgnoreAnswer(answer)
@@ -308,7 +310,10 @@ impl Told {
             }
             ServerPacket::LeaveRoomAnswer(answer) => answered(answer.outcome.err())?,
             ServerPacket::RoomsAnswer(answer) => answered(answer.outcome.err())?,
-            ServerPacket::WhisperAnswer(answer) => answered(answer.outcome.err())?,
+            ServerPacket::WhisperAnswer(answer) | ServerPacket::SealedWhisperAnswer(answer) => {
+                answered(answer.outcome.err())?
+            }
+            ServerPacket::KeysOfAnswer(answer) => answered(answer.outcome.err())?,
             ServerPacket::WhoAnswer(answer) => answered(answer.outcome.err())?,
             ServerPacket::Pong(pong) => {
                 self.pongs.push(pong.payload.as_bytes().to_vec());

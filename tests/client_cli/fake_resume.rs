@@ -37,7 +37,7 @@ impl Peer {
     /// Greets somebody whose session is to last, and lets them have it.
     pub fn greet_lasting(&mut self) {
         let asked = self.greet_granting(feature::RESUME, way_in::GUEST, LIMITS);
-        assert_eq!(asked, feature::RESUME);
+        assert_eq!(asked, feature::RESUME | feature::SEALED);
     }
 
     /// Greets, and takes a login, which is answered with this token.

@@ -19,6 +19,7 @@ mod moderating;
 mod process;
 mod reconnecting;
 mod rooms;
+mod sealing;
 mod state;
 mod talking;
 #[cfg(unix)]

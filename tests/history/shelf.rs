@@ -6,6 +6,7 @@ use iocp_chat::{
     session::{HistoryStore, MailboxStore},
     store::{
         AccountId, Batch, EpochEnd, Letter, MailboxCut, NewLine, NewWhispers, StoreError, StoredMailbox,
+        StoredText,
     },
 };
 use parking_lot::Mutex;
@@ -75,7 +76,11 @@ impl Shelf {
     pub fn whispers(&self, session: u64) -> Vec<(u64, String)> {
         let state = self.0.lock();
         let whispers = state.mailboxes.iter().filter(|((of, _), _)| *of == session);
-        whispers.map(|((_, seq), letter)| (*seq, letter.text.clone())).collect()
+        let text = |letter: &Letter| match &letter.text {
+            StoredText::Plain(text) => text.clone(),
+            StoredText::Sealed(_) => panic!("nobody here seals anything"),
+        };
+        whispers.map(|((_, seq), letter)| (*seq, text(letter))).collect()
     }
 
     /// Keeps a whisper for the one account there is.
@@ -163,6 +168,7 @@ impl MailboxStore for Shelf {
     async fn move_letters(
         &self,
         _kept: (AccountId, u64),
+        _sealed: bool,
         (session, head): (u64, u64),
     ) -> Result<Vec<Letter>, StoreError> {
         let letters = self.0.lock().kept.clone();

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chat_proto::{ErrorCode, Role, Text, Username, Whisper};
+use chat_proto::{ErrorCode, Role, Text, Username, Whisper, Words};
 use iocp_chat::{
     config::Bounds,
     metrics::Metrics,
@@ -68,7 +68,7 @@ impl House {
     /// Whispers under a number.
     async fn whisper_as(&self, (from, request, message_id): (&Guest, u32, u64), to: &Guest, text: &str) {
         let to = Arc::clone(&to.subscriber);
-        let (slot, text) = (from.subscriber.slot().await, Text::parse(text).expect("a text"));
+        let (slot, text) = (from.subscriber.slot().await, Words::Plain(Text::parse(text).expect("a text")));
         let whisper = Whisper { id: id(request), message_id, to: to.name().clone(), text };
         let waiting = WaitingWhisper { slot, whisper, to: Some(to), time_ms: 7 };
         self.ask(MailboxRequest::Whisper(waiting)).await;

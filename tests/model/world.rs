@@ -12,7 +12,7 @@ use std::{
 };
 
 use chat_proto::{
-    ErrorCode, Joined, LeaveReason, Left, Line, Presence, Receipt, ServerPacket, SystemText, Text,
+    ErrorCode, Joined, LeaveReason, Left, Line, Presence, Receipt, ServerPacket, SystemText, Text, Words,
 };
 use iocp_chat::{
     config::Bounds,
@@ -268,7 +268,8 @@ impl World {
         let person = self.people.swap_remove(index);
         person.subscriber.mailbox().close();
         let name = person.subscriber.name();
-        assert!(person.subscriber.whisper((SessionId(0), name), 0, &self.text(), self.time_ms).is_err());
+        let words = Words::Plain(self.text());
+        assert!(person.subscriber.whisper((SessionId(0), name), 0, &words, self.time_ms).is_err());
         self.told.lines += person.lines;
         self.told.missed += person.missed;
     }
@@ -299,7 +300,8 @@ impl World {
             let text = self.text();
             let (id, name) = (self.people[from].id, self.people[from].subscriber.name().clone());
             let recipient = &mut self.people[to];
-            recipient.subscriber.whisper((id, &name), 0, &text, self.time_ms).expect("an open mailbox");
+            let words = Words::Plain(text.clone());
+            recipient.subscriber.whisper((id, &name), 0, &words, self.time_ms).expect("an open mailbox");
             let (sender, text) = (name.to_string(), text.as_str().to_owned());
             let line = |head| ServerPacket::WhisperLine(Line { head, sender, text });
             recipient.mailbox.say(self.time_ms, Some(id), line);

@@ -14,6 +14,7 @@ use proptest::{
 use crate::{
     resume::{client_packet_of_resume, server_packet_of_resume, welcome},
     rooms::{client_packet_of_rooms, server_packet_of_rooms},
+    sealed::{client_packet_of_sealed, server_packet_of_sealed},
 };
 
 /// Numbers around the edges of the varint's forms, and any.
@@ -100,6 +101,7 @@ pub fn client_packet() -> impl Strategy<Value = ClientPacket> {
         10 => session.boxed(),
         14 => client_packet_of_rooms().boxed(),
         3 => client_packet_of_resume().boxed(),
+        4 => client_packet_of_sealed().boxed(),
     ]
 }
 
@@ -127,8 +129,12 @@ pub fn receipt() -> impl Strategy<Value = Receipt> {
     (wide(), wide(), wide()).prop_map(|(epoch, seq, time_ms)| Receipt { epoch, seq, time_ms })
 }
 
+pub fn whispered() -> impl Strategy<Value = WhisperReceipt> {
+    (wide(), any::<u16>()).prop_map(|(time_ms, kept)| WhisperReceipt { time_ms, kept })
+}
+
 fn limits_of_a_server() -> impl Strategy<Value = Limits> {
-    (array::uniform24(any::<u16>()), array::uniform12(any::<u32>())).prop_map(|(small, large)| Limits {
+    (array::uniform26(any::<u16>()), array::uniform12(any::<u32>())).prop_map(|(small, large)| Limits {
         guest_packet_bytes: small[0],
         client_packet_bytes: small[1],
         server_packet_bytes: small[2],
@@ -165,6 +171,8 @@ fn limits_of_a_server() -> impl Strategy<Value = Limits> {
         ignored: small[22],
         history_entries: small[23],
         resume_ms: large[11],
+        device_keys: small[24],
+        sealed_bytes: small[25],
     })
 }
 
@@ -183,7 +191,6 @@ fn session_packet() -> impl Strategy<Value = ServerPacket> {
     });
     let page = (any::<u32>(), wide(), collection::vec(entry, 0..200).prop_map(List))
         .prop_map(|(members, next, entries)| WhoPage { members, next, entries });
-    let whispered = (wide(), any::<u16>()).prop_map(|(time_ms, kept)| WhisperReceipt { time_ms, kept });
     prop_oneof![
         hello.prop_map(ServerPacket::HelloAnswer),
         answer(registered).prop_map(ServerPacket::RegisterAnswer),
@@ -191,7 +198,7 @@ fn session_packet() -> impl Strategy<Value = ServerPacket> {
         answer(welcome()).prop_map(ServerPacket::LoginAnswer),
         answer(Just(())).prop_map(ServerPacket::LogoutAnswer),
         answer(receipt()).prop_map(ServerPacket::BroadcastAnswer),
-        answer(whispered).prop_map(ServerPacket::WhisperAnswer),
+        answer(whispered()).prop_map(ServerPacket::WhisperAnswer),
         answer(page).prop_map(ServerPacket::WhoAnswer),
         (any::<u16>(), any::<u32>(), any::<u16>(), any::<u32>()).prop_map(|(kind, id, code, retry_ms)| {
             ServerPacket::Error(ErrorNotice { kind, id, code: Code(code), retry_ms })
@@ -209,6 +216,7 @@ pub fn server_packet() -> impl Strategy<Value = ServerPacket> {
         8 => session_packet().boxed(),
         16 => server_packet_of_rooms().boxed(),
         3 => server_packet_of_resume().boxed(),
+        5 => server_packet_of_sealed().boxed(),
         1 => line().prop_map(ServerPacket::BroadcastLine),
         1 => line().prop_map(ServerPacket::WhisperLine),
         1 => array::uniform4(wide()).prop_map(|[conversation, epoch, from, to]| {

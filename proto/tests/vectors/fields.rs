@@ -1,8 +1,8 @@
 //! Packets as the fields that `PROTOCOL.md` names, in the JSON of the vectors.
 
 use chat_proto::{
-    Answer, ClientPacket, Credential, LineHead, List, Presence, ResumeToken, RoomEntered, RoomPassword,
-    ServerPacket, Welcome,
+    Answer, ClientPacket, Credential, KeyEntry, LineHead, List, Presence, ResumeToken, RoomEntered,
+    RoomPassword, ServerPacket, Welcome,
 };
 use serde_json::{Map, Value, json};
 
@@ -38,6 +38,13 @@ pub fn client_fields(packet: &ClientPacket) -> Value {
         ClientPacket::Whisper(p) => json!({
             "id": p.id, "message_id": wide(p.message_id), "to": p.to.as_str(), "text": p.text.as_str(),
         }),
+        ClientPacket::SealedWhisper(p) => json!({
+            "id": p.id, "message_id": wide(p.message_id), "to": p.to.as_str(),
+            "envelope": to_hex(p.text.as_bytes()),
+        }),
+        ClientPacket::PublishKey(p) => json!({ "id": p.id, "key": to_hex(&p.key.0) }),
+        ClientPacket::RemoveKey(p) => json!({ "id": p.id, "key": to_hex(&p.key.0) }),
+        ClientPacket::KeysOf(p) => json!({ "id": p.id, "name": p.name.as_str() }),
         ClientPacket::Who(p) => json!({
             "id": p.id, "conversation": wide(p.conversation), "after": wide(p.after), "limit": p.limit,
         }),
@@ -112,9 +119,15 @@ pub fn server_fields(packet: &ServerPacket) -> Value {
         ServerPacket::RegisterAnswer(answer) => {
             answer_fields(answer, |p| json!({ "name": p.name, "role": p.role }))
         }
-        ServerPacket::ChangePasswordAnswer(answer) | ServerPacket::LogoutAnswer(answer) => {
-            answer_fields(answer, |()| json!({}))
-        }
+        ServerPacket::ChangePasswordAnswer(answer)
+        | ServerPacket::PublishKeyAnswer(answer)
+        | ServerPacket::RemoveKeyAnswer(answer)
+        | ServerPacket::LogoutAnswer(answer) => answer_fields(answer, |()| json!({})),
+        ServerPacket::KeysOfAnswer(answer) => answer_fields(answer, |p| {
+            let entry = |e: &KeyEntry| json!({ "key": to_hex(&e.key.0), "time_ms": wide(e.time_ms) });
+            let entries: Vec<_> = p.entries.0.iter().map(entry).collect();
+            json!({ "entries": entries })
+        }),
         ServerPacket::LoginAnswer(answer) | ServerPacket::ResumeAnswer(answer) => {
             answer_fields(answer, welcome)
         }
@@ -126,7 +139,7 @@ pub fn server_fields(packet: &ServerPacket) -> Value {
             answer,
             |p| json!({ "epoch": wide(p.epoch), "seq": wide(p.seq), "time_ms": wide(p.time_ms) }),
         ),
-        ServerPacket::WhisperAnswer(answer) => {
+        ServerPacket::WhisperAnswer(answer) | ServerPacket::SealedWhisperAnswer(answer) => {
             answer_fields(answer, |p| json!({ "time_ms": wide(p.time_ms), "kept": p.kept }))
         }
         ServerPacket::HistoryAnswer(answer) => answer_fields(answer, |p| {
@@ -154,6 +167,9 @@ pub fn server_fields(packet: &ServerPacket) -> Value {
         }),
         ServerPacket::BroadcastLine(p) | ServerPacket::WhisperLine(p) => {
             at(&p.head, json!({ "sender": p.sender, "text": p.text }))
+        }
+        ServerPacket::SealedLine(p) => {
+            at(&p.head, json!({ "sender": p.sender, "envelope": to_hex(p.envelope.as_bytes()) }))
         }
         ServerPacket::Missed(p) => json!({
             "conversation": wide(p.conversation), "epoch": wide(p.epoch), "from": wide(p.from), "to": wide(p.to),

@@ -82,6 +82,17 @@ impl Address {
     }
 }
 
+impl Server {
+    /// By what name it is known whose keys are whose: the two ports that a server has by default are one server's.
+    #[must_use]
+    pub fn known_as(&self) -> String {
+        match self.port {
+            PORT | TLS_PORT => self.host.to_lowercase(),
+            _ => Self { is_tls: false, ..self.clone() }.to_string().to_lowercase(),
+        }
+    }
+}
+
 impl Display for Server {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let Self { host, port, is_tls } = self;
@@ -132,6 +143,16 @@ mod tests {
         ] {
             assert!(Address::parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_server_is_one_by_both_of_its_default_ports_and_another_by_any_other() {
+        let known = |text| Address::parse(text).expect("an address").server(false).known_as();
+        for text in ["Example.org", "example.org:11022", "example.org:11021", "chats://example.org"] {
+            assert_eq!(known(text), "example.org", "{text}");
+        }
+        let others = ["example.org:80", "chats://example.org:80", "[::1]:80"];
+        assert_eq!(others.map(known), ["example.org:80", "example.org:80", "[::1]:80"]);
     }
 
     #[test]

@@ -86,6 +86,20 @@ pub struct Args {
 
     #[command(flatten)]
     pub known_hosts: KnownHostsArgs,
+    /// Keep the key of this device in FILE, and what is known of others' beside it
+    #[arg(
+        help = "Keep the key of this device in FILE [default: iocp-chat/keys.json among the user's settings]"
+    )]
+    #[arg(long, value_name = "FILE", env = "CHAT_KEYS", hide_env_values = true)]
+    pub keys: Option<PathBuf>,
+
+    /// Seal no whispers, and open none
+    #[arg(long, conflicts_with = "require_e2e")]
+    pub no_e2e: bool,
+
+    /// Say no whisper that cannot be sealed
+    #[arg(long)]
+    pub require_e2e: bool,
 
     /// Write JSON Lines to standard output
     #[arg(long)]

@@ -37,6 +37,12 @@ impl<'a> Asker<'a> {
         Self { chat, requests: Requests::new(&chat.session.server().limits, PATIENCE) }
     }
 
+    /// What it is a part of.
+    #[must_use]
+    pub fn chat(&self) -> &Chat<'a> {
+        self.chat
+    }
+
     /// Asks, and tells the answer where it is more than that it is done.
     pub async fn ask(&mut self, request: &Request<'_>) -> Result<(), Error> {
         let session = self.chat.session;
@@ -70,6 +76,10 @@ impl<'a> Asker<'a> {
             Request::Moderate(ref moderation) => self.moderate(moderation).await,
             Request::Ignored => self.list_ignored().await,
             Request::Ignore(name, on) => self.do_it(async || session.ignore(name, on).await).await,
+            Request::Keys(name) => self.tell_keys(name).await,
+            Request::Verify(name) => self.verify(name).await,
+            Request::Trust(name) => self.trust(name).await,
+            Request::Revoke(id) => self.revoke(id).await,
             Request::Away(away) => self.do_it(async || session.set_away(away).await).await,
             Request::Announce(text) => self.do_it(async || session.announce(text).await).await,
             Request::Freeze(on) => self.do_it(async || session.freeze_registration(on).await).await,
@@ -310,5 +320,6 @@ pub fn does_something(request: &Request<'_>) -> bool {
             | Request::Members(_)
             | Request::Topic(_)
             | Request::Ignored
+            | Request::Keys(_)
     )
 }

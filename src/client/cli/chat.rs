@@ -30,6 +30,7 @@ use super::{
     request::RoomOptions,
     rooms::{Rooms, Target},
     route::Route,
+    seals::{NoSeals, Seals},
     show::{Shown, Style},
     state::StateFile,
     talk::{End, PATIENCE, Talker, Tally},
@@ -59,6 +60,8 @@ pub struct Chat<'a> {
     pub session: &'a Session,
     pub tally: &'a Tally,
     pub rooms: &'a Rooms,
+    /// What seals and opens whispers, or why nothing does.
+    pub seals: &'a Result<Seals<'a>, NoSeals>,
     /// The password of the room that the arguments name.
     pub room_password: Option<Password>,
     /// Where the session is kept, if it is.
@@ -141,10 +144,16 @@ impl Chat<'_> {
         }
     }
 
-    /// Goes into the room that the arguments name again, whenever the session is another one.
+    /// Publishes this device's key and goes into the room that the arguments name again, whenever the session is another
+    /// one: the server may be as well.
     async fn rejoin(&self) -> Infallible {
         loop {
             self.signals.anew.notified().await;
+            if let Ok(seals) = self.seals
+                && let Err(error) = seals.publish().await
+            {
+                self.output.warn(self.lang.no_seals(&NoSeals::Unpublished(error))).await;
+            }
             if let Err(error) = self.go_in().await {
                 self.tell_no_room(&error).await;
             }
@@ -186,6 +195,7 @@ impl Chat<'_> {
     }
 
     async fn talk(&self, lines: &mut mpsc::Receiver<Input>) -> Result<End, Error> {
+        self.tell_seals().await;
         match self.go_in().await {
             Err(error @ (Error::Refused(_) | Error::Timeout(_))) => return Err(error),
             // The connection is over, and the events tell why.
@@ -242,7 +252,7 @@ impl Chat<'_> {
             events.settle();
             self.signals.changed.notify_one();
             match event {
-                Event::Broadcast(_) | Event::Whisper(_) | Event::System(_) => {
+                Event::Broadcast(_) | Event::Whisper(_) | Event::Sealed(_) | Event::System(_) => {
                     wanted = wanted.map(|wanted| wanted - 1);
                     if wanted == Some(0) {
                         return Ending::Enough;
@@ -304,13 +314,21 @@ impl Chat<'_> {
     }
 
     async fn show(&self, style: Style<'_>, event: &Event) {
+        if let Event::Sealed(line) = event {
+            return self.show_sealed(style, line).await;
+        }
         if self.args.json {
             if let Some(line) = json::line(event, self.rooms) {
                 self.output.message(line).await;
             }
             return;
         }
-        match style.show(event) {
+        self.tell(style.show(event)).await;
+    }
+
+    /// Writes what is shown to where it belongs.
+    pub(super) async fn tell(&self, shown: Shown) {
+        match shown {
             Shown::Message(text) => self.output.message(text).await,
             Shown::Notice(text) => self.output.notice(text).await,
             Shown::Warning(text) => self.output.warn(text).await,

@@ -205,12 +205,18 @@ impl Entrance<'_> {
 
     /// What is asked of the server.
     pub fn features(&self) -> u64 {
-        if self.attempts.is_some() { feature::RESUME } else { 0 }
+        let resume = if self.attempts.is_some() { feature::RESUME } else { 0 };
+        resume | self.sealing()
+    }
+
+    /// The feature to seal whispers with, where that is wanted.
+    fn sealing(&self) -> u64 {
+        if self.args.no_e2e { 0 } else { feature::SEALED }
     }
 
     /// How the session outlives its connection, where it does.
     fn reconnect(&self) -> Option<Reconnect> {
-        let reconnect = Reconnect::new(rand::random());
+        let reconnect = Reconnect::new(rand::random()).asking(self.sealing());
         let reconnect = match self.attempts? {
             Attempts::AtMost(attempts) => reconnect.attempts_max(attempts),
             Attempts::Unlimited => reconnect,

@@ -51,6 +51,13 @@ either it is the room that lines go to; where they go to the lobby it is the who
 
 A TIME is 30s, 10m, 1h30m, 7days; without one, or with 0, it is for good.
 
+Whispers between people with accounts are sealed where both have keys: only the two can read them.
+
+  /keys [NAME]                 show NAME's keys with a number to compare, or your own (/키)
+  /verify NAME                 NAME sees the same number (/확인)
+  /trust NAME                  take the keys that NAME has now for theirs (/신뢰)
+  /revoke KEY                  seal no more to another device of yours (/폐기)
+
   /ignore [NAME]               hear nothing of NAME, or list whom one ignores (/무시)
   /unignore NAME               hear NAME again (/무시해제)
   /away                        say that one is away (/자리비움); /back (/복귀)";
@@ -113,8 +120,10 @@ the one that is meant. The first connection is tried once. On a terminal --recon
 
   chat-client -u bot --state bot.json -C 10          the next ten messages, wherever the last run ended
 
+Sealed whispers: logged in to an account, the program makes a key for this device when it is first used, in FILE of --keys, which its user alone can read, and publishes its public half. A whisper to somebody who has keys is then sealed to their devices: the server keeps and hands on what it cannot read. Who has none, as guests have, is whispered to plainly, which is told, or with --require-e2e not at all. The first keys that the server tells of somebody are trusted; the number of /keys, which is the same at both ends, tells whether it told the truth. When it tells of others later there is a warning, and nothing is said to them before /trust. What a key was stolen from can be read, also what was sealed before; who whispers to whom, when, and about how much, the server knows. Rooms are not sealed.
+
 Output, text: one line per message, '<NAME> TEXT' for everyone, '[ROOM] <NAME> TEXT' in a room, '*NAME* TEXT' for a \
-whisper, '-!- TEXT' from the operator. A line break within a text is shown as ⏎; other control characters and \
+whisper, '-!- TEXT' from the operator. A sealed whisper is '[sealed] *NAME* TEXT', or '[sealed, verified] *NAME* TEXT'; NEW KEY and REPEAT stand there where they are true. A line break within a text is shown as ⏎; other control characters and \
 characters that would reorder the line are shown as \\u{..}. Colour is used on a terminal only, and not when NO_COLOR is set.
 
 Encodings: --encoding is for standard input, output and error where they are pipes or files. It takes cp949 (the \
@@ -128,6 +137,8 @@ Output, --json: one JSON object per line. Later versions may add fields and type
   {\"type\":\"welcome\",\"session\":\"7\",\"name\":\"kim\",\"role\":\"user\"}
   {\"type\":\"broadcast\",\"conversation\":\"1\",\"epoch\":\"7\",\"seq\":\"3\",\"time_ms\":0,\"from\":\"kim\",\"text\":\"hi\"}
   {\"type\":\"whisper\", ...}   the same fields as broadcast
+                           and of a sealed one \"sealed\":true,\"verified\",\"new_key\",\"repeat\": true or false
+  {\"type\":\"unread\",  ...}   a whisper that cannot be opened: \"why\" for \"text\"
   {\"type\":\"system\",  ...}   the same without \"from\"
   {\"type\":\"joined\",  \"conversation\",\"epoch\",\"seq\",\"time_ms\",\"name\"}
   {\"type\":\"left\",    \"conversation\",\"epoch\",\"seq\",\"time_ms\",\"name\",\"reason\"}
@@ -143,6 +154,7 @@ Output, --json: one JSON object per line. Later versions may add fields and type
   {\"type\":\"members\", \"conversation\",\"room\",\"count\",\"members\":[{\"name\",\"relation\",\"state\"}]}
   {\"type\":\"ignored\", \"names\":[]}
   {\"type\":\"history\", \"conversation\",\"room\",\"entries\":[{\"epoch\",\"seq\",\"time_ms\",\"from\",\"text\"}],\"more\"}
+  {\"type\":\"keys\",    \"name\",\"standing\",\"verified\",\"number\",\"keys\":[{\"key\",\"time_ms\"}]}
   {\"type\":\"reconnecting\",\"attempt\",\"wait_ms\",\"why\"}
   {\"type\":\"resumed\", \"behind\",\"lost\":[{\"conversation\",\"room\"}],\"entered\":[{\"conversation\",\"room\"}]}
   {\"type\":\"restarted\",\"session\",\"name\",\"role\",\"lost\":[{\"conversation\",\"room\"}],\"uncertain\":[]}
@@ -159,7 +171,7 @@ null where it is not known) is the most it can be; \"uncertain\" has the texts o
 quit, lost, timeout, kicked, replaced, misbehaved, banned, closed, moved, or a number in digits; \"role\" is guest, \
 user, moderator, admin, or a number in digits; \"relation\" is member, moderator, owner, or such; \"state\" is here, \
 away, reconnecting, or such; \"act\" is kick, ban, unban, mute, unmute, invite, uninvite, appoint, dismiss, hand-over, \
-or such; \"seconds\" is 0 for good; \"by\" is empty where the operator or the server did it. Control characters are escaped.
+or such; \"why\" is no_keys, unknown_key, form, not_for_us, forged or content; \"standing\" is none, new, known, changed or gone; \"number\" is null of oneself and of whom there are no keys; \"seconds\" is 0 for good; \"by\" is empty where the operator or the server did it. Control characters are escaped.
 
 Exit codes:
     0  done: end of input, /quit, -C reached, or the reader of standard output went away

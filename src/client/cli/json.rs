@@ -75,7 +75,12 @@ fn role(number: u16) -> String {
     Role::of_number(number).map_or_else(|| number.to_string(), |role| role.to_string())
 }
 
-fn to_line(record: &Record) -> String {
+pub(super) fn place(head: LineHead, rooms: &Rooms) -> Place {
+    let LineHead { conversation, epoch, seq, time_ms } = head;
+    Place { room: Room { conversation, room: rooms.name_of(conversation) }, epoch, seq, time_ms }
+}
+
+pub(super) fn to_line(record: &Record) -> String {
     let mut line = Vec::new();
     let mut serializer = serde_json::Serializer::with_formatter(&mut line, Escaping);
     record.serialize(&mut serializer).expect("strings and numbers into memory");
@@ -84,16 +89,13 @@ fn to_line(record: &Record) -> String {
 
 fn record<'a>(event: &'a Event, rooms: &Rooms) -> Option<Record<'a>> {
     let room = |conversation| Room { conversation, room: rooms.name_of(conversation) };
-    let place = |head: LineHead| {
-        let LineHead { conversation, epoch, seq, time_ms } = head;
-        Place { room: room(conversation), epoch, seq, time_ms }
-    };
+    let place = |head| place(head, rooms);
     Some(match event {
         Event::Broadcast(line) => {
             Record::Broadcast { place: place(line.head), from: &line.sender, text: &line.text }
         }
         Event::Whisper(line) => {
-            Record::Whisper { place: place(line.head), from: &line.sender, text: &line.text }
+            Record::Whisper { place: place(line.head), from: &line.sender, text: &line.text, seal: None }
         }
         Event::System(system) => Record::System { place: place(system.head), text: &system.text },
         Event::Joined(joined) => Record::Joined { place: place(joined.head), name: &joined.name },
@@ -162,7 +164,8 @@ fn record<'a>(event: &'a Event, rooms: &Rooms) -> Option<Record<'a>> {
             lost: anew.rooms.iter().map(|(lost, _)| room(*lost)).collect(),
             uncertain: anew.uncertain.iter().map(|line| line.text.as_str()).collect(),
         },
-        Event::Disconnected(_) => return None,
+        // A sealed one is told by whoever has opened it.
+        Event::Sealed(_) | Event::Disconnected(_) => return None,
     })
 }
 

@@ -27,6 +27,16 @@ pub enum Record<'a> {
         place: Place,
         from: &'a str,
         text: &'a str,
+        /// Of one that was sealed.
+        #[serde(flatten)]
+        seal: Option<Seal>,
+    },
+    /// A whisper that cannot be opened.
+    Unread {
+        #[serde(flatten)]
+        place: Place,
+        from: &'a str,
+        why: &'static str,
     },
     System {
         #[serde(flatten)]
@@ -160,6 +170,14 @@ pub enum Record<'a> {
         count: u32,
         members: Vec<Member<'a>>,
     },
+    /// What `/keys` and `/trust` are answered with.
+    Keys {
+        name: &'a str,
+        standing: &'static str,
+        verified: bool,
+        number: Option<&'a str>,
+        keys: Vec<Key>,
+    },
     /// What `/ignore` without a name is answered with.
     Ignored {
         names: &'a [String],
@@ -199,6 +217,23 @@ pub struct Said<'a> {
     /// Empty: the operator.
     pub from: &'a str,
     pub text: &'a str,
+}
+
+/// What is known of a sealed whisper.
+#[expect(clippy::struct_excessive_bools, reason = "the fields of the schema")]
+#[derive(Serialize)]
+pub struct Seal {
+    pub sealed: bool,
+    pub verified: bool,
+    pub new_key: bool,
+    pub repeat: bool,
+}
+
+/// The key of a device.
+#[derive(Serialize)]
+pub struct Key {
+    pub key: String,
+    pub time_ms: u64,
 }
 
 /// A room of a list.

@@ -46,6 +46,7 @@ pub fn line(code: ErrorCode) -> &'static str {
         ErrorCode::UserNotFound => "그런 사용자가 없습니다",
         ErrorCode::SelfTarget => "자기 자신입니다",
         ErrorCode::UserOffline => "접속해 있지 않은 사용자입니다",
+        ErrorCode::NoKeys => "봉인할 키가 없는 사용자입니다",
         ErrorCode::RateLimited => "너무 빠릅니다. 잠시 뒤에 다시 시도하세요",
         ErrorCode::SlowConsumer => "너무 오래 데이터를 받아 가지 않았습니다",
         ErrorCode::RangeInvalid => "숫자가 범위를 벗어났습니다",

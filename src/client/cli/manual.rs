@@ -202,6 +202,30 @@ pub static COMMANDS: &[Entry] = &[
         |rest| moderate(Act::HandOver, rest),
     ),
     entry(
+        &["keys", "키"],
+        ["/keys [NAME]", "show the keys of NAME with the number to compare, or your own"],
+        ["/키 [이름]", "상대의 키와 서로 맞춰 볼 번호 보기, 또는 내 키 보기 (/keys)"],
+        |rest| Some(Command::Ask(Request::Keys(one_word(rest)))),
+    ),
+    entry(
+        &["verify", "확인"],
+        ["/verify NAME", "NAME sees the same number: the keys are verified"],
+        ["/확인 이름", "번호가 서로 같으니 키를 확인한 것으로 하기 (/verify)"],
+        |rest| one_word(rest).map(|name| Command::Ask(Request::Verify(name))),
+    ),
+    entry(
+        &["trust", "신뢰"],
+        ["/trust NAME", "take the keys that NAME has now for theirs"],
+        ["/신뢰 이름", "상대의 지금 키를 받아들이기 (/trust)"],
+        |rest| one_word(rest).map(|name| Command::Ask(Request::Trust(name))),
+    ),
+    entry(
+        &["revoke", "폐기"],
+        ["/revoke KEY", "let nobody seal to another device of yours any more"],
+        ["/폐기 키", "내 다른 기기의 키를 없애기 (/revoke)"],
+        |rest| one_word(rest).map(|key| Command::Ask(Request::Revoke(key))),
+    ),
+    entry(
         &["ignore", "무시"],
         ["/ignore [NAME]", "hear nothing of NAME, or list whom you ignore"],
         ["/무시 [이름]", "그 사람의 말을 듣지 않기. 이름 없이: 목록 (/ignore)"],
@@ -216,10 +240,7 @@ pub static COMMANDS: &[Entry] = &[
         &["unignore", "무시해제"],
         ["/unignore NAME", "hear NAME again"],
         ["/무시해제 이름", "다시 듣기 (/unignore)"],
-        |rest| {
-            let name = split_word(rest).0;
-            (!name.is_empty()).then_some(Command::Ask(Request::Ignore(name, false)))
-        },
+        |rest| one_word(rest).map(|name| Command::Ask(Request::Ignore(name, false))),
     ),
     entry(
         &["away", "자리비움"],
@@ -265,6 +286,11 @@ pub static COMMANDS: &[Entry] = &[
 fn two_words(rest: &str) -> Option<(&str, &str)> {
     let (word, text) = split_word(rest);
     (!word.is_empty() && !text.is_empty()).then_some((word, text))
+}
+
+fn one_word(rest: &str) -> Option<&str> {
+    let word = split_word(rest).0;
+    (!word.is_empty()).then_some(word)
 }
 
 fn room_and_rest(rest: &str) -> Option<(&str, &str)> {

@@ -16,6 +16,8 @@ mod help;
 mod input;
 mod json;
 mod json_record;
+mod key_files;
+mod key_requests;
 mod korean;
 mod manual;
 mod output;
@@ -26,6 +28,10 @@ mod request;
 mod room_words;
 mod rooms;
 mod route;
+mod seal_words;
+mod sealed_chat;
+mod sealed_show;
+mod seals;
 mod show;
 mod state;
 mod talk;
@@ -47,6 +53,7 @@ use self::{
     output::{Encodings, Level, Output},
     outside::Outside,
     rooms::Rooms,
+    seals::Seals,
     state::StateFile,
     talk::Tally,
     words::Lang,
@@ -156,7 +163,12 @@ async fn in_session(
     // Known to the server now; wiped here.
     let room_password = secrets.take_room();
     drop(secrets);
-    let (session, rooms, signals) = (&session, &rooms, &Signals::default());
+    let seals = tokio::select! {
+        biased;
+        exit = outside.ends() => return Ok(Err(NoEntry::Outside(exit))),
+        seals = Seals::start(args, &session) => seals,
+    };
+    let (session, rooms, signals, seals) = (&session, &rooms, &Signals::default(), &seals);
     let chat = Chat {
         args,
         route,
@@ -166,6 +178,7 @@ async fn in_session(
         session,
         tally,
         rooms,
+        seals,
         room_password,
         state,
         signals,

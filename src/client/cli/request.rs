@@ -50,6 +50,14 @@ pub enum Request<'a> {
     Ignored,
     /// I ignore somebody from now on, or do not any more.
     Ignore(&'a str, bool),
+    /// Which keys has somebody, or have I?
+    Keys(Option<&'a str>),
+    /// I have compared somebody's number with theirs.
+    Verify(&'a str),
+    /// Somebody's keys are theirs.
+    Trust(&'a str),
+    /// The key of a device of mine, which begins like this, is to be used no more.
+    Revoke(&'a str),
     /// I am away, or back.
     Away(bool),
     /// Everybody shall hear this.

@@ -14,7 +14,7 @@ pub enum Shown {
     Notice(String),
     /// For standard error.
     Warning(String),
-    /// Told by whoever ends the program.
+    /// Told by whoever ends the program, or knows more.
     Nothing,
 }
 
@@ -81,7 +81,8 @@ impl Style<'_> {
             Event::Reconnecting { wait, why, .. } => Shown::Warning(lang.reconnecting(why, *wait)),
             Event::Resumed(back) => Shown::Notice(lang.resumed(back)),
             Event::Restarted(anew) => Shown::Warning(lang.restarted(anew)),
-            Event::Goodbye(_) | Event::Disconnected(_) => Shown::Nothing,
+            // A sealed one by whoever has opened it.
+            Event::Sealed(_) | Event::Goodbye(_) | Event::Disconnected(_) => Shown::Nothing,
         }
     }
 
@@ -99,11 +100,20 @@ impl Style<'_> {
     fn message(self, conversation: u64, colour: &str, who: &str, text: &str) -> Shown {
         let room =
             self.rooms.shown(conversation).map(|room| format!("[{}] ", escape(&room))).unwrap_or_default();
+        self.marked(&room, colour, who, text)
+    }
+
+    /// A whisper, with a mark before the name of who whispers.
+    pub(super) fn whisper(self, mark: &str, who: &str, text: &str) -> Shown {
+        self.marked(mark, MAGENTA, who, text)
+    }
+
+    fn marked(self, mark: &str, colour: &str, who: &str, text: &str) -> Shown {
         let text = escape(text);
         Shown::Message(if self.colour {
-            format!("{room}\u{1b}[{colour}m{who}\u{1b}[0m {text}")
+            format!("{mark}\u{1b}[{colour}m{who}\u{1b}[0m {text}")
         } else {
-            format!("{room}{who} {text}")
+            format!("{mark}{who} {text}")
         })
     }
 }

@@ -17,7 +17,8 @@ use crate::client::Saved;
 
 /// What the program writes, and reads.
 const VERSION: u16 = 1;
-/// Bytes of such a file. A session's 128 unanswered lines of 3 KiB, each byte escaped to six, are less.
+/// Bytes of such a file. A session's 128 unanswered lines of 3 KiB, each byte escaped to six, with their envelopes in
+/// hexadecimal digits, are less.
 const FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
 /// Why there is no going on with a file.
@@ -135,7 +136,7 @@ fn read(path: &Path) -> io::Result<String> {
 }
 
 /// All of it, or what was there before: whoever reads finds no half of it, nor does the next start after a power cut.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".new");
     let partial = PathBuf::from(partial);

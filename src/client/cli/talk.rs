@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, collections::VecDeque, future::pending, time::Duration};
 
-use chat_proto::{ErrorCode, Receipt, Refusal, WhisperReceipt};
+use chat_proto::{Envelope, ErrorCode, Receipt, Refusal, WhisperReceipt};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep},
@@ -15,6 +15,7 @@ use super::{
     input::Input,
     request::Request,
     rooms::Target,
+    seals::{Whispering, Withheld},
     words::is_momentary,
 };
 use crate::client::{Error, Pace, Pending};
@@ -83,6 +84,7 @@ enum To {
     Lobby,
     Room(u64),
     Person(String),
+    Sealed(String, Envelope),
 }
 
 struct Sent {
@@ -160,7 +162,7 @@ impl<'a> Talker<'a> {
         };
         match Command::parse(&line) {
             Command::Say(text) => self.say_there(text).await,
-            Command::Whisper { to, text } => self.say(To::Person(to.to_owned()), text).await,
+            Command::Whisper { to, text } => self.whisper(to, text).await,
             Command::SayIn { room, text } => match self.chat.rooms.find(room) {
                 Some(room) => self.say(To::Room(room.conversation), text).await,
                 None => self.refuse(ErrorCode::NotInRoom).await,
@@ -210,6 +212,36 @@ impl<'a> Talker<'a> {
         }
     }
 
+    /// Says a line to one person, sealed where that can be.
+    async fn whisper(&mut self, to: &str, text: &str) {
+        let Chat { args, lang, output, seals, .. } = *self.chat;
+        let whispering = match seals {
+            Ok(seals) => seals.whispering(to, text, !args.require_e2e).await,
+            Err(_) if args.require_e2e => Ok(Whispering::Withheld(Withheld::Unable)),
+            Err(_) => Ok(Whispering::Plain { first: false }),
+        };
+        self.chat.tell_of_contacts().await;
+        match whispering {
+            Ok(Whispering::Plain { first }) => {
+                if first {
+                    output.notice(lang.whispers_are_plain(to)).await;
+                }
+                self.say(To::Person(to.to_owned()), text).await;
+            }
+            Ok(Whispering::Sealed { envelope, first }) => {
+                if first {
+                    output.notice(lang.whispers_are_sealed(to)).await;
+                }
+                self.say(To::Sealed(to.to_owned(), envelope), text).await;
+            }
+            Ok(Whispering::Withheld(why)) => self.reject(lang.whisper_withheld(self.number, to, &why)).await,
+            Err(error) => {
+                self.chat.tally.wanted.update(|lines| lines + 1);
+                self.failed(self.number, error).await;
+            }
+        }
+    }
+
     /// Asks, after all that was said before has been concluded, also where that has to be sent again.
     async fn ask(&mut self, request: &Request<'_>) {
         while !self.unanswered.is_empty() {
@@ -241,6 +273,9 @@ impl<'a> Talker<'a> {
             To::Lobby => session.send_broadcast(id, text).await.map(Answer::Line),
             To::Room(room) => session.send_room_chat(id, *room, text).await.map(Answer::Line),
             To::Person(name) => session.send_whisper(id, name, text).await.map(Answer::Whisper),
+            To::Sealed(name, envelope) => {
+                session.send_sealed(id, name, text, envelope.clone()).await.map(Answer::Whisper)
+            }
         };
         match answer {
             Ok(answer) => {

@@ -12,7 +12,7 @@ const EPOCH: u64 = u64::MAX - 7;
 
 /// One from session 1, that says its number, and was sent under it.
 fn letter(seq: u64) -> Letter {
-    let (sender, text) = ("a".into(), seq.to_string());
+    let (sender, text) = ("a".into(), seq.to_string().into());
     Letter { sender, session: 1, message_id: Some(seq), time_ms: NOW + seq, text }
 }
 
@@ -115,7 +115,7 @@ async fn what_is_kept_for_an_account_moves_into_a_mailbox_once_and_back_if_that_
         let kept = store.whispers().keep(kim, &letter(seq), &limits).await.expect("an answer");
         assert_eq!(kept, Keeping::Kept);
     }
-    let move_all = || store.whispers().move_to_mailbox((kim, NOW), (7, 2));
+    let move_all = || store.whispers().move_to_mailbox((kim, NOW), true, (7, 2));
     assert_eq!(move_all().await.expect("moved"), [letter(3), letter(4), letter(5)]);
     assert_eq!(all(&store).await, [mailbox(7, 5, 1..=5)]);
     assert_eq!(move_all().await.expect("an answer"), [], "there is no more");
@@ -155,7 +155,7 @@ async fn what_a_session_whispered_under_numbers_is_known_as_long_as_it_is_in_a_m
         message_id: seq,
         recipient: recipient.into(),
         time_ms: NOW + seq,
-        text: seq.to_string(),
+        text: seq.to_string().into(),
         kept,
     };
     let by = |session, limit| store.whispers().whispered_by(session, limit);

@@ -18,6 +18,7 @@ mod retention;
 mod rooms;
 mod sanctions;
 mod schema;
+mod sealed;
 mod switches;
 mod transfer;
 mod whispers;

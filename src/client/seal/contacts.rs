@@ -1,0 +1,172 @@
+//! Whose keys are known, and what to think of those that a server tells now.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chat_proto::{DeviceKey, NameKey, Username};
+
+use super::KeyId;
+
+/// Somebody whose keys are known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    /// Their name, as it was written.
+    pub name: Username,
+    /// Their devices' keys. There is one at least.
+    pub keys: BTreeSet<DeviceKey>,
+    /// Whether the safety number was compared with theirs.
+    pub verified: bool,
+}
+
+impl Contact {
+    /// Which of the keys it is that has this mark.
+    #[must_use]
+    pub fn key(&self, id: KeyId) -> Option<DeviceKey> {
+        self.keys.iter().copied().find(|key| KeyId::of(key) == id)
+    }
+}
+
+/// What to think of the keys that somebody has now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// They have none, and had none.
+    Keyless,
+    /// They are the first that are known of them, and trusted as such.
+    New,
+    /// They are those that are known, or fewer: what is gone is forgotten.
+    Known,
+    /// There are others than are known: not to be trusted without a look.
+    Changed {
+        /// Those.
+        added: Vec<DeviceKey>,
+    },
+    /// They had some and have none: not to be whispered to without a look, for that is what a server would say which wants
+    /// to read.
+    Gone,
+}
+
+/// Everybody whose keys are known on one server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contacts(BTreeMap<NameKey, Contact>);
+
+impl Contacts {
+    /// These people.
+    #[must_use]
+    pub fn of(people: impl IntoIterator<Item = Contact>) -> Self {
+        let people = people.into_iter().filter(|contact| !contact.keys.is_empty());
+        Self(people.map(|contact| (contact.name.key(), contact)).collect())
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Contact> {
+        self.0.values()
+    }
+
+    /// Somebody, if their keys are known.
+    #[must_use]
+    pub fn get(&self, name: &NameKey) -> Option<&Contact> {
+        self.0.get(name)
+    }
+
+    /// Takes note of the keys that a server says somebody has. Only the first are trusted by that.
+    pub fn meet(&mut self, name: &Username, published: &BTreeSet<DeviceKey>) -> Standing {
+        let Some(contact) = self.0.get_mut(&name.key()) else {
+            if published.is_empty() {
+                return Standing::Keyless;
+            }
+            self.trust(name, published);
+            return Standing::New;
+        };
+        if published.is_empty() {
+            return Standing::Gone;
+        }
+        let added: Vec<_> = published.difference(&contact.keys).copied().collect();
+        if !added.is_empty() {
+            return Standing::Changed { added };
+        }
+        // One that was taken back may have been stolen: should it come again, it is a stranger's.
+        contact.keys.clone_from(published);
+        Standing::Known
+    }
+
+    /// Takes these keys for somebody's from now on, and does not say that they were compared. Without any, the person is
+    /// forgotten.
+    pub fn trust(&mut self, name: &Username, keys: &BTreeSet<DeviceKey>) {
+        let key = name.key();
+        if keys.is_empty() {
+            self.0.remove(&key);
+        } else if self.0.get(&key).is_none_or(|contact| contact.keys != *keys) {
+            self.0.insert(key, Contact { name: name.clone(), keys: keys.clone(), verified: false });
+        }
+    }
+
+    /// The safety number was compared. False if nothing is known of them.
+    pub fn verify(&mut self, name: &NameKey) -> bool {
+        self.0.get_mut(name).is_some_and(|contact| {
+            contact.verified = true;
+            true
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lee() -> Username {
+        Username::parse("lee").expect("a name")
+    }
+
+    fn keys(keys: &[u8]) -> BTreeSet<DeviceKey> {
+        keys.iter().map(|key| DeviceKey([*key; 32])).collect()
+    }
+
+    #[test]
+    fn the_first_keys_are_trusted_and_others_only_when_that_is_said() {
+        let (mut contacts, lee) = (Contacts::default(), lee());
+        assert_eq!(contacts.meet(&lee, &keys(&[])), Standing::Keyless);
+        assert_eq!(contacts.meet(&lee, &keys(&[1])), Standing::New);
+        assert_eq!(contacts.meet(&lee, &keys(&[1])), Standing::Known);
+        let changed = Standing::Changed { added: vec![DeviceKey([2; 32])] };
+        assert_eq!(contacts.meet(&lee, &keys(&[1, 2])), changed);
+        assert_eq!(contacts.meet(&lee, &keys(&[2])), changed);
+        assert_eq!(contacts.get(&lee.key()).expect("known").keys, keys(&[1]));
+        contacts.trust(&lee, &keys(&[1, 2]));
+        assert_eq!(contacts.meet(&lee, &keys(&[1, 2])), Standing::Known);
+    }
+
+    #[test]
+    fn a_key_that_was_taken_back_is_a_strangers_when_it_comes_again() {
+        let (mut contacts, lee) = (Contacts::default(), lee());
+        contacts.meet(&lee, &keys(&[1, 2]));
+        assert!(contacts.verify(&lee.key()));
+        assert_eq!(contacts.meet(&lee, &keys(&[1])), Standing::Known);
+        assert!(contacts.get(&lee.key()).expect("known").verified, "fewer devices are no new ones");
+        assert_eq!(
+            contacts.meet(&lee, &keys(&[1, 2])),
+            Standing::Changed { added: vec![DeviceKey([2; 32])] }
+        );
+    }
+
+    #[test]
+    fn whose_keys_are_gone_is_not_whispered_to_in_the_clear() {
+        let (mut contacts, lee) = (Contacts::default(), lee());
+        contacts.meet(&lee, &keys(&[1]));
+        assert_eq!(contacts.meet(&lee, &keys(&[])), Standing::Gone);
+        assert_eq!(contacts.meet(&lee, &keys(&[])), Standing::Gone);
+        contacts.trust(&lee, &keys(&[]));
+        assert_eq!(contacts.meet(&lee, &keys(&[])), Standing::Keyless);
+    }
+
+    #[test]
+    fn trusting_other_keys_says_nothing_of_having_compared_them() {
+        let (mut contacts, lee) = (Contacts::default(), lee());
+        assert!(!contacts.verify(&lee.key()));
+        contacts.meet(&lee, &keys(&[1]));
+        contacts.verify(&lee.key());
+        contacts.trust(&lee, &keys(&[1]));
+        assert!(contacts.get(&lee.key()).expect("known").verified, "they are the same");
+        contacts.trust(&lee, &keys(&[1, 2]));
+        assert!(!contacts.get(&lee.key()).expect("known").verified);
+        assert_eq!(Contacts::of(contacts.iter().cloned()), contacts);
+    }
+}

@@ -19,13 +19,13 @@ async fn tell(data: &Data, sql: &'static str) {
 fn a_database_is_made_looked_at_checked_and_copied() {
     let data = Data::new();
     let file = data.folder.join("chat.db").display().to_string();
-    assert_eq!(data.done(&["db", "migrate"]), format!("{file}: from schema version 0 to 4\n"));
-    assert_eq!(data.done(&["db", "migrate"]), format!("{file} has schema version 4 already\n"));
+    assert_eq!(data.done(&["db", "migrate"]), format!("{file}: from schema version 0 to 5\n"));
+    assert_eq!(data.done(&["db", "migrate"]), format!("{file} has schema version 5 already\n"));
     assert_eq!(data.add("kim", &[]).code, Some(0));
     data.done(&["invite", "create"]);
     let status = data.done(&["db", "status"]);
     for line in
-        [&format!("database  {file}"), "schema    4 (this program has 4)", "accounts  1", "invites   1"]
+        [&format!("database  {file}"), "schema    5 (this program has 5)", "accounts  1", "invites   1"]
     {
         assert!(status.lines().any(|said| said == line), "{line}: {status}");
     }

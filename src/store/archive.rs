@@ -1,10 +1,8 @@
 //! All that a database holds as JSON Lines, out of one and into another, SQLite or PostgreSQL.
 
-use std::{
-    fmt::Write as _,
-    io::{self, BufRead, Write},
-};
+use std::io::{self, BufRead, Write};
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sqlx::{Row as _, any::AnyRow, query};
@@ -168,7 +166,7 @@ impl Kind {
             Self::Integer | Self::MaybeInteger => row.try_get::<Option<i64>, _>(at)?.into(),
             Self::Text | Self::MaybeText => row.try_get::<Option<String>, _>(at)?.into(),
             Self::Blob | Self::MaybeBlob => {
-                row.try_get::<Option<Vec<u8>>, _>(at)?.map(|bytes| hex(&bytes)).into()
+                row.try_get::<Option<Vec<u8>>, _>(at)?.map(|bytes| HEXLOWER.encode(&bytes)).into()
             }
         })
     }
@@ -194,17 +192,8 @@ fn known() -> u32 {
     u32::try_from(STEPS.len()).expect("few steps")
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a string takes everything");
-        text
-    })
-}
-
 fn bytes(hex: &str) -> Option<Vec<u8>> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    let (pairs, []) = hex.as_bytes().as_chunks::<2>() else { return None };
-    pairs.iter().map(|[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect()
+    HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok()
 }
 
 #[cfg(test)]
@@ -214,7 +203,7 @@ mod tests {
     #[test]
     fn bytes_come_back_from_hexadecimal_and_from_nothing_else() {
         let all: Vec<u8> = (0..=u8::MAX).collect();
-        assert_eq!(bytes(&hex(&all)), Some(all));
+        assert_eq!(bytes(&HEXLOWER.encode(&all)), Some(all));
         for text in ["0", "0g", "+1", "홍길", "0x00"] {
             assert_eq!(bytes(text), None, "{text}");
         }

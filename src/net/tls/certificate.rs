@@ -1,12 +1,11 @@
 //! What one certificate says of itself: whose it is, how long it is good, what its key is.
 
 use std::{
-    fmt::Write as _,
     net::IpAddr,
     time::{Duration, SystemTime},
 };
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, HEXLOWER};
 use rustls::pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
 use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer};
@@ -42,7 +41,7 @@ impl Certificate {
             not_before: seconds(parsed.validity().not_before),
             not_after: seconds(parsed.validity().not_after),
             pin: BASE64.encode(&Sha256::digest(parsed.public_key().raw)),
-            fingerprint: hexadecimal(&Sha256::digest(der)),
+            fingerprint: HEXLOWER.encode(&Sha256::digest(der)),
         })
     }
 
@@ -64,13 +63,6 @@ impl Certificate {
         let seconds = i64::try_from(self.not_after).unwrap_or(i64::MAX) - now_s.cast_signed();
         seconds.div_euclid(24 * 60 * 60)
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn shown(seconds: u64) -> String {

@@ -67,9 +67,14 @@ declare -A runs=(
     ["not-stalled"]="broadcast --clients 100 --duration $((3 * seconds_each))"
     [rooms]="rooms --clients 1000 --rooms 50 --duration $seconds_each"
     [crowded]="crowded --clients 10000 --rooms 50 --duration $seconds_each"
+    ["broadcast-1000-tls"]="broadcast --clients 1000 --duration $seconds_each"
+    ["steady-tls"]="steady --clients 1000 --duration $((2 * seconds_each))"
+    ["churn-tls"]="churn --clients 32 --duration $seconds_each"
+    ["idle-5000-tls"]="idle --clients 5000 --duration $((2 * seconds_each))"
 )
 run_order=(broadcast-100 broadcast-300 broadcast-1000 broadcast-3000 broadcast-10000 pipeline-100 pipeline-1000 steady
-    whisper churn idle-5000 idle-15000 stalled not-stalled rooms crowded)
+    whisper churn idle-5000 idle-15000 stalled not-stalled rooms crowded broadcast-1000-tls steady-tls churn-tls
+    idle-5000-tls)
 
 main() {
     local section="${1:-all}"
@@ -153,8 +158,9 @@ start_server() {
     folder="$(mktemp -d)"
     chmod 755 "$folder"
     port="$(free_port)"
-    [ "$name" = chat-server ] || sed "s|@PORT@|$port|g; s|@FOLDER@|$folder|g" "scripts/compare/${configs[$name]}" \
+    [ -z "${configs[$name]:-}" ] || sed "s|@PORT@|$port|g; s|@FOLDER@|$folder|g" "scripts/compare/${configs[$name]}" \
         >"$folder/${configs[$name]}"
+    [ "$name" != chat-server-tls ] || "$target/release/chat-server" cert selfsigned --data "$folder/data" >"$folder/log"
     server_command "$name"
     taskset -c "$server_core" "${command[@]}" >"$folder/log" 2>&1 &
     server_pid=$!
@@ -175,7 +181,10 @@ declare -A configs=(["redis-server"]=redis.conf ["nats-server"]=nats.conf [ngirc
 server_command() {
     local config="$folder/${configs[$1]:-}"
     case "$1" in
-        chat-server) command=("${ours[@]}" --listen "127.0.0.1:$port") ;;
+        chat-server) command=("${ours[@]}" --data "$folder/data" --listen "127.0.0.1:$port") ;;
+        chat-server-tls)
+            command=("${ours[@]}" --data "$folder/data" --listen 127.0.0.1:0 --listen-tls "127.0.0.1:$port")
+            ;;
         redis-server) command=(redis-server "$config") ;;
         nats-server) command=(nats-server --config "$config") ;;
         ngircd) command=(ngircd --nodaemon --config "$config") ;;
@@ -185,6 +194,11 @@ server_command() {
             ;;
         mosquitto) command=(mosquitto -c "$config") ;;
     esac
+}
+
+# By which its clients know the server over TLS.
+pin() {
+    "$target/release/chat-server" cert show --data "$folder/data" | sed -n 's/^ *pin  *//p'
 }
 
 stop_server() {
@@ -252,7 +266,7 @@ measure_peers() {
 }
 
 measure_targets() {
-    local run round out words
+    local run round out words server at
     note_subjects targets
     for run in "$@"; do
         watch_others
@@ -262,9 +276,13 @@ measure_targets() {
         read -ra words <<<"${runs[$run]}"
         for ((round = 1; round <= rounds; round++)); do
             echo "compare: $run, round $round of $rounds"
-            start_server chat-server
+            server=chat-server
+            [[ "$run" != *-tls ]] || server=chat-server-tls
+            start_server "$server"
+            at=("127.0.0.1:$port")
+            [ "$server" = chat-server ] || at=("chats://127.0.0.1:$port" --pin "$(pin)")
             measure "$out/chat-server.$round.json" "$target/release/chat-client" bench "${words[0]}" \
-                "127.0.0.1:$port" "${words[@]:1}" --server-pid "$server_pid" --json --quiet
+                "${at[@]}" "${words[@]:1}" --server-pid "$server_pid" --json --quiet
             stop_server
         done
         note_run "$out" "chat-client bench ${words[*]}"

@@ -35,6 +35,14 @@ SERVERS = [OURS, "redis-server", "nats-server", "ngircd", "inspircd", "mosquitto
 SCENARIOS = ["broadcast-1000", "broadcast-100", "steady", "whisper", "idle", "churn"]
 CURVE = [100, 300, 1000, 3000, 10000]
 
+# What is measured over TLS too, the figures that it changes, and what is done there.
+TLS = {
+    "broadcast-1000": (CPU, "a delivery to 1,000"),
+    "steady": (CPU_RARE, "a delivery to 1,000 at 50 lines a second"),
+    "churn": (LOG_IN_CPU, "a guest who logs in, with a whole handshake"),
+    "idle-5000": (MEMORY, "a silent member of 5,000"),
+}
+
 # Of the measured time: a generator that used more was as slow as the server, or slower.
 BUSY = 0.9
 
@@ -141,6 +149,17 @@ def curve_table(runs):
     return markdown(header, rows) + "\n" + caption(reports, run)
 
 
+def tls_table(runs):
+    rows = []
+    for run, (figure, what) in TLS.items():
+        plain, tls = (runs[name][0][OURS] for name in (run, f"{run}-tls"))
+        ratio = figure.median(tls) / figure.median(plain)
+        rows.append([what, figure.title, figure.show_range(plain), figure.show_range(tls), f"{ratio:.2f}"])
+    reports, run = runs["broadcast-1000-tls"]
+    header = ["what", "figure", "plain", "over TLS", "times plain"]
+    return markdown(header, rows) + "\n" + caption(reports, run, with_command=False)
+
+
 def servers_table(results):
     lines = (results / "peers/servers.tsv").read_text().splitlines()
     rows = [line.split("\t") for line in lines]
@@ -164,6 +183,8 @@ def tables(results, document):
         made["losses"] = losses(peers)
     if all(f"broadcast-{members}" in runs for members in CURVE):
         made["curve"] = curve_table(runs)
+    if all(f"{run}{way}" in runs for run in TLS for way in ("", "-tls")):
+        made["tls"] = tls_table(runs)
     if (results / "peers/servers.tsv").exists():
         made["servers"] = servers_table(results)
     if peers or runs:

@@ -99,6 +99,15 @@ def flat(measured):
     return "; ".join(parts), "yes" if values[10000] <= values[100] * NOISE else "no"
 
 
+def over_tls(measured):
+    parts, met = [], "yes"
+    for run, figure, unit in (("broadcast-1000", CPU, "us"), ("steady", CPU_RARE, "us")):
+        tls, plain = (measured.ours(name, figure) for name in (f"{run}-tls", run))
+        parts.append(f"{run}: {figure.show(tls)} {unit}, plain {figure.show(plain)}: {tls / plain:.2f}")
+        met = met if tls <= 2.5 * plain else "no"
+    return "; ".join(parts), met
+
+
 # What is wanted; what it needs of peers and of runs; how it is judged.
 TARGETS = [
     (
@@ -163,6 +172,12 @@ TARGETS = [
         [],
         ["crowded"],
         crowded,
+    ),
+    (
+        "over TLS a delivery costs at most 2.5 times what it costs without",
+        [],
+        ["broadcast-1000", "broadcast-1000-tls", "steady", "steady-tls"],
+        over_tls,
     ),
 ]
 

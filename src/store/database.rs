@@ -127,7 +127,9 @@ impl Database {
         let (stopped, metrics) = (ClockStop::of(&self.place), Arc::clone(&self.metrics));
         let connection = counted(&metrics, pool.acquire().await.map_err(Into::into))?;
         // Before the statement: whoever goes away in the middle of it leaves no transaction open.
-        let mut transaction = Transaction { connection, ended: false, writes, metrics, _stopped: stopped };
+        let sqlite = self.place.is_sqlite();
+        let mut transaction =
+            Transaction { connection, sqlite, ended: false, writes, metrics, _stopped: stopped };
         within(&self.metrics, raw_sql(begin).execute(&mut *transaction.connection)).await?;
         Ok(transaction)
     }
@@ -161,6 +163,7 @@ impl Database {
 /// ends a transaction by itself when its disk is full, and whether it did is not worth knowing.
 pub(super) struct Transaction {
     connection: PoolConnection<Any>,
+    sqlite: bool,
     ended: bool,
     /// Whether it is one of those that change something.
     writes: bool,
@@ -169,6 +172,11 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
+    /// Whether it is one of SQLite, and not of PostgreSQL.
+    pub fn is_sqlite(&self) -> bool {
+        self.sqlite
+    }
+
     pub async fn rows(&mut self, question: Question<'_>) -> Result<Vec<AnyRow>, StoreError> {
         let found = within(&self.metrics, question.fetch_all(&mut *self.connection)).await;
         self.note(&found);

@@ -133,13 +133,12 @@ run() {
 #   testssl                        starts testssl.sh and OpenSSL; what it looks at is the same code
 #   instructions                   starts a script that is of no use there
 #   promtool                       starts a program of Linux
-#   a reset in the handshake       under Wine 8 not all that were reset are gone after 10 s
 #   how much it has open           Wine 8 counts no handles
 #   a file that cannot be written  Wine leaves that to Linux, where root may write to everything
 #   a living server's pipe         Wine 8 lets a second process make the first instance of a pipe that is there
 not_under_wine='binary(loom) or binary(python_client) or binary(python_resume) or binary(gate) or binary(imports) or binary(store_postgres) or
     binary(instructions) or binary(testssl) or binary(promtool) or test(a_process_knows_how_much_it_has_open) or
-    test(b118_a_reset_in_the_handshake_leaves_nothing) or test(a_file_that_cannot_be_written_to_is_told_at_the_start) or
+    test(a_file_that_cannot_be_written_to_is_told_at_the_start) or
     test(a_living_servers_pipe_is_not_taken) or test(a_living_servers_channel_is_not_taken)'
 
 # All that starts no Linux program.

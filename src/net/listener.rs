@@ -1,7 +1,7 @@
 //! Listening: an address of one's own, and an accept loop that nothing ends but the server's stop.
 
 use std::{
-    io,
+    io::{self, ErrorKind},
     net::{IpAddr, SocketAddr, SocketAddrV6},
     sync::Arc,
     time::Duration,
@@ -22,7 +22,11 @@ use super::{
     shared::Shared,
     tls::{TURNED_AWAY, TlsAcceptor, serve_tls},
 };
-use crate::{metrics::RateScope, platform, room::Inbox};
+use crate::{
+    metrics::{Disconnect, RateScope},
+    platform,
+    room::Inbox,
+};
 
 /// Connections the kernel holds before they are accepted.
 const BACKLOG: i32 = 1024;
@@ -89,6 +93,11 @@ pub async fn listen(
                     Err(refused) => turn_away(&socket, &door, peer, refused, &shared),
                 }
             }
+            Err(error) if is_of_one_connection(&error) => {
+                shared.metrics.accepted.add(1);
+                shared.metrics.disconnects.add(Disconnect::Broken);
+                tracing::debug!(event = "gone_before_accept", err = %error, "a connection had ended before it was accepted");
+            }
             Err(error) => {
                 shared.metrics.accept_errors.add(1);
                 tracing::warn!(event = "accept_failed", err = %error, retry_ms = back_off.as_millis(), "no connection could be accepted");
@@ -99,6 +108,22 @@ pub async fn listen(
             }
         }
     }
+}
+
+/// Whether an error of `accept()` is the news of one connection that had ended by then, and not that the system gives none.
+/// For that nobody else waits: whoever connects and resets, again and again, would close the door to everybody.
+///
+/// Linux passes on what has come of the connection meanwhile (accept(2), under Errors); Windows says `WSAECONNRESET`, other
+/// systems `ECONNABORTED`; Wine finds that the connection has no peer.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::NotConnected
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+    )
 }
 
 /// Lets a connection in, or says why not.
@@ -129,5 +154,25 @@ fn turn_away(socket: &TcpStream, door: &Door, peer: SocketAddr, refused: Refused
             Door::Plain => socket.try_write(&goodbye(code.into())),
             Door::Tls(_) => socket.try_write(&TURNED_AWAY),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_gone_before_they_are_accepted_stops_nobody_and_a_system_that_gives_nothing_is_told_apart() {
+        // ECONNABORTED, EHOSTUNREACH, EMFILE, ENFILE, ENOMEM; WSAECONNRESET, WSAENOTCONN, WSAEMFILE, WSAENOBUFS, WSAENETDOWN.
+        let (gone, short): (&[i32], &[i32]) = if cfg!(windows) {
+            (&[10_054, 10_057], &[10_024, 10_055, 10_050])
+        } else if cfg!(target_os = "linux") {
+            (&[103, 113], &[24, 23, 12])
+        } else {
+            (&[], &[])
+        };
+        let is_of_one = |code: &i32| is_of_one_connection(&io::Error::from_raw_os_error(*code));
+        assert!(gone.iter().all(is_of_one));
+        assert!(!short.iter().any(is_of_one));
     }
 }

@@ -4,14 +4,18 @@ use std::{
     collections::BTreeSet,
     fs,
     io::Write,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use chat_proto::Credential;
 use iocp_chat::{
     client::Client,
-    net::{CertificateError, Certificates, WARN_DAYS},
+    net::{CertificateError, Certificates, TlsAcceptor, WARN_DAYS},
+    server::{Listeners, Server},
     stop::StopReason,
 };
 use rustls::{
@@ -19,6 +23,7 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 use tokio_rustls::TlsConnector;
+use tracing::subscriber::DefaultGuard;
 
 use crate::{
     common::{heard, unthrottled},
@@ -147,6 +152,14 @@ async fn of_1000_handshakes_during_100_exchanges_of_the_certificate_none_fails()
 struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
+    fn observe() -> (Self, DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber =
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        (log, tracing::subscriber::set_default(subscriber))
+    }
+
     fn count(&self, event: &str) -> usize {
         let log = self.0.lock().expect("whole");
         String::from_utf8_lossy(&log).matches(&format!("event=\"{event}\"")).count()
@@ -171,10 +184,7 @@ async fn looks_pass() {
 
 #[tokio::test(start_paused = true)]
 async fn new_files_are_shown_by_themselves_and_bad_ones_are_told_once_and_change_nothing() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = Log::observe();
     let stage = Stage::set(&unthrottled());
     let (kim, _events) = stage.guest("kim").await;
     let (_lee, mut to_lee) = stage.guest("lee").await;
@@ -226,10 +236,7 @@ async fn new_files_are_shown_by_themselves_and_bad_ones_are_told_once_and_change
 
 #[tokio::test(start_paused = true)]
 async fn a_certificate_that_expires_soon_is_told_once_a_day() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = Log::observe();
     let folder = Folder::new("tls soon");
     put_pair(&folder, &params(-1, 10));
     let _server = serve(&unthrottled(), &folder, None);
@@ -239,6 +246,33 @@ async fn a_certificate_that_expires_soon_is_told_once_a_day() {
     tokio::time::advance(Duration::from_hours(24)).await;
     looks_pass().await;
     assert_eq!(log.count("certificate_expires"), 2);
+}
+
+/// Milliseconds that the clock below is ahead.
+static AHEAD_MS: AtomicU64 = AtomicU64::new(0);
+
+fn clock() -> u64 {
+    now_ms() + AHEAD_MS.load(Ordering::Relaxed)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_certificate_that_is_there_before_its_time_is_shown_when_that_has_come() {
+    let (log, _guard) = Log::observe();
+    let folder = Folder::new("tls early");
+    put_pair(&folder, &params(-1, 100));
+    let certificates = Arc::new(Certificates::load(files(&folder, None), false, clock).expect("a pair"));
+    let acceptor = Arc::new(TlsAcceptor::new(Arc::clone(&certificates), Duration::from_secs(5)));
+    let listeners = Listeners { acceptor: Some(acceptor), ..Listeners::default() };
+    let _server = Server::start(&unthrottled(), listeners, None).expect("a server");
+    put_pair(&folder, &params(1, 200));
+    looks_pass().await;
+    looks_pass().await;
+    assert_eq!((log.count("certificate_loaded"), log.count("certificate_kept")), (0, 1));
+    assert!((99..=100).contains(&certificates.days_left()), "the first");
+    AHEAD_MS.store(2 * DAY.cast_unsigned() * 1_000, Ordering::Relaxed);
+    looks_pass().await;
+    assert_eq!((log.count("certificate_loaded"), log.count("certificate_kept")), (1, 1));
+    assert!((197..=198).contains(&certificates.days_left()), "the second");
 }
 
 #[tokio::test(start_paused = true)]

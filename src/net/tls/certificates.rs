@@ -1,7 +1,8 @@
 //! The certificate that the server shows: read from files, and exchanged while it runs.
 
 use std::{
-    fs, io,
+    fs::File,
+    io::{self, Read as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -82,6 +83,18 @@ pub enum CertificateError {
     },
 }
 
+impl CertificateError {
+    /// From when on the same files may be good, in seconds since 1970 UTC: those of the others are not by themselves.
+    pub(super) fn good_from(&self) -> u64 {
+        match self {
+            Self::NotYetValid { certificate, .. } => certificate.not_before,
+            Self::Unreadable { .. } | Self::Malformed { .. } | Self::Expired { .. } | Self::NoPair { .. } => {
+                u64::MAX
+            }
+        }
+    }
+}
+
 /// What was read, by its digest: equal ones are the same files.
 pub type FilesDigest = [u8; 32];
 
@@ -114,7 +127,7 @@ impl Certificates {
     /// Reads the files again, and shows what they have from now on. If they have nothing that can be shown, all stays as
     /// it is. Reads files: not for an async task.
     pub fn reload(&self) -> Result<Certificate, CertificateError> {
-        let loaded = Loaded::from(&self.files, self.accept_expired, (self.clock)() / 1_000)?;
+        let loaded = Loaded::from(&self.files, self.accept_expired, self.now_s())?;
         let certificate = loaded.certificate.clone();
         *self.current.write() = Arc::new(loaded);
         Ok(certificate)
@@ -122,7 +135,7 @@ impl Certificates {
 
     /// Says what is wrong with the files as they are now, and shows nothing of them. Reads files: not for an async task.
     pub fn check(&self) -> Result<(), CertificateError> {
-        Loaded::from(&self.files, self.accept_expired, (self.clock)() / 1_000).map(drop)
+        Loaded::from(&self.files, self.accept_expired, self.now_s()).map(drop)
     }
 
     /// Has the server look at the files now, and not when it would by itself.
@@ -144,7 +157,12 @@ impl Certificates {
     /// Whole days until what is shown is good no more; negative when it is not any more.
     #[must_use]
     pub fn days_left(&self) -> i64 {
-        self.current.read().certificate.days_left((self.clock)() / 1_000)
+        self.current.read().certificate.days_left(self.now_s())
+    }
+
+    /// The time by which they are judged, in seconds since 1970 UTC.
+    pub(super) fn now_s(&self) -> u64 {
+        (self.clock)() / 1_000
     }
 
     /// What a handshake that begins now goes by.
@@ -239,12 +257,15 @@ fn certificates(path: &Path, contents: &[u8]) -> Result<Vec<CertificateDer<'stat
 
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, CertificateError> {
     let unreadable = |error| CertificateError::Unreadable { path: path.into(), error };
-    let bytes = fs::metadata(path).map_err(unreadable)?.len();
-    if bytes > FILE_BYTES_MAX {
-        let why = format!("it has {bytes} bytes, more than any certificate");
+    let file = File::open(path).map_err(unreadable)?;
+    let bytes = file.metadata().map_err(unreadable)?.len().min(FILE_BYTES_MAX) + 1;
+    // With room for all of it: what is outgrown is not wiped.
+    let mut contents = Zeroizing::new(Vec::with_capacity(usize::try_from(bytes).expect("a MiB at most")));
+    if file.take(FILE_BYTES_MAX + 1).read_to_end(&mut contents).map_err(unreadable)? as u64 > FILE_BYTES_MAX {
+        let why = format!("it has more than {FILE_BYTES_MAX} bytes, more than any certificate");
         return Err(CertificateError::Malformed { path: path.into(), why });
     }
-    fs::read(path).map(Zeroizing::new).map_err(unreadable)
+    Ok(contents)
 }
 
 fn digest(contents: impl Iterator<Item = Result<Zeroizing<Vec<u8>>, String>>) -> FilesDigest {

@@ -5,6 +5,7 @@ use std::{
     time::Instant,
 };
 
+use rustls::AlertDescription;
 use serde_json::Value;
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::client::{
     self, Client,
-    tls::{Tls, Trust},
+    tls::{Tls, TlsFault, Trust},
 };
 
 /// Asks the server, and returns the line that says it is well.
@@ -39,8 +40,8 @@ pub fn check(args: &HealthArgs, settings: &Settings) -> Result<String, Failure> 
     let answer =
         runtime.block_on(async { tokio::time::timeout(args.timeout, connect(address, over_tls)).await });
     match answer {
-        Ok(Ok(())) => {
-            Ok(format!("{address} is well: it said hello after {} ms", started.elapsed().as_millis()))
+        Ok(Ok(said)) => {
+            Ok(format!("{address} is well: it {said} after {} ms", started.elapsed().as_millis()))
         }
         Ok(Err(error)) => Err(Failure::running(&address.to_string(), error)),
         Err(_) => Err(Failure::running(
@@ -50,15 +51,22 @@ pub fn check(args: &HealthArgs, settings: &Settings) -> Result<String, Failure> 
     }
 }
 
-async fn connect(address: SocketAddr, over_tls: bool) -> Result<(), client::Error> {
-    if over_tls {
+/// What the server has done.
+async fn connect(address: SocketAddr, over_tls: bool) -> Result<&'static str, client::Error> {
+    let greeted = if over_tls {
         // It asks whether somebody serves, and tells them nothing.
         let tls = Tls::new(&address.ip().to_string(), address.port(), Trust::Anyone)?;
-        Client::connect_tls(&tls).await?;
+        Client::connect_tls(&tls).await
     } else {
-        Client::connect(address).await?;
+        Client::connect(address).await
+    };
+    match greeted {
+        // Whoever wants to see a certificate serves those who have one.
+        Err(client::Error::Tls(TlsFault::Alert(AlertDescription::CertificateRequired))) => {
+            Ok("asked for a certificate")
+        }
+        greeted => greeted.map(|_| "said hello"),
     }
-    Ok(())
 }
 
 /// Asks the admin's HTTP.

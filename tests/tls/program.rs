@@ -76,6 +76,19 @@ fn a_selfsigned_certificate_is_made_shown_checked_and_served() {
 }
 
 #[test]
+fn a_server_that_wants_certificates_of_its_clients_is_well_without_one_of_who_asks() {
+    let folder = Folder::new("tls client ca");
+    let (code, _, errors) = said(&run(&folder, &["cert", "selfsigned"]));
+    assert_eq!(code, Some(0), "{errors}");
+    let authority = folder.join("tls/certificate.pem");
+    let authority = format!("tls.client_ca={}", authority.display());
+    let server = ServerProcess::with_accounts(&folder, &["--listen-tls", "127.0.0.1:0", "--set", &authority]);
+    let tls = server.tls.expect("it listens for TLS").to_string();
+    let (code, well, errors) = said(&run(&folder, &["health", "--tls", "--address", &tls]));
+    assert!(code == Some(0) && well.contains("it asked for a certificate"), "{well}{errors}");
+}
+
+#[test]
 fn names_that_no_certificate_can_have_are_a_wrong_command_line() {
     let folder = Folder::new("tls names");
     let (code, _, errors) = said(&run(&folder, &["cert", "selfsigned", "--host", "채팅.example"]));

@@ -117,7 +117,7 @@ impl<S: Transport> TlsStream<S> {
         if room == 0 {
             return Poll::Ready(Err(TlsError::TooLong));
         }
-        incoming.reserve(room);
+        make_room(incoming, room);
         let filled = poll_read_buf(Pin::new(&mut self.socket), cx, &mut (&mut *incoming).limit(room));
         if ready!(filled)? == 0 {
             return Poll::Ready(Ok(false));
@@ -223,6 +223,18 @@ impl<S: Transport> Transport for TlsStream<S> {
     }
 }
 
+/// Room for so many bytes behind those there are. Those of a connection's own are given no more, whereas `reserve` would
+/// double what there is: this is what somebody may hold who has not even shaken hands.
+fn make_room(incoming: &mut BytesMut, room: usize) {
+    if incoming.is_empty() {
+        incoming.reserve(room);
+    } else if incoming.capacity() - incoming.len() < room {
+        let mut larger = BytesMut::with_capacity(incoming.len() + room);
+        larger.extend_from_slice(incoming);
+        *incoming = larger;
+    }
+}
+
 /// The first [`SEAL_BYTES`] of the slices in one: as it is, where it is one already.
 fn gather<'a>(slices: &'a [IoSlice<'_>], gathered: &'a mut Vec<u8>) -> &'a [u8] {
     let mut filled = slices.iter().filter(|slice| !slice.is_empty());
@@ -238,6 +250,42 @@ fn gather<'a>(slices: &'a [IoSlice<'_>], gathered: &'a mut Vec<u8>) -> &'a [u8] 
                 gathered.extend_from_slice(&slice[..taken]);
             }
             gathered
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::{crypto::ring, pki_types::PrivatePkcs8KeyDer};
+    use tokio::io::AsyncWriteExt;
+
+    use super::{super::session::HANDSHAKE_BYTES_MAX, *};
+
+    #[tokio::test]
+    async fn whoever_does_not_end_a_handshake_has_no_more_memory_than_it_may_take() {
+        let made = rcgen::generate_simple_self_signed(["localhost".into()]).expect("a certificate");
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![made.cert.der().clone()],
+                PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()).into(),
+            )
+            .expect("a pair");
+        let (mut peer, socket) = tokio::io::duplex(1 << 20);
+        let mut stream = TlsStream::new(socket, Arc::new(config)).expect("a session");
+        // The beginning of the longest message that there is, in records of 1,000 bytes.
+        let mut message = vec![1, 0, 0xff, 0xff];
+        message.resize(60_000, 0);
+        let records: Vec<u8> =
+            message.chunks(1_000).flat_map(|part| [&[0x16, 3, 1, 3, 0xe8], part].concat()).collect();
+        for part in records.chunks(14_000) {
+            peer.write_all(part).await.expect("a pipe");
+            assert!(poll_fn(|cx| Poll::Ready(stream.poll_handshake(cx).is_pending())).await);
+            let incoming = stream.session.take_incoming();
+            assert!(incoming.capacity() <= HANDSHAKE_BYTES_MAX, "{} bytes", incoming.capacity());
+            stream.session.keep_incoming(incoming);
         }
     }
 }

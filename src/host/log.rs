@@ -8,7 +8,7 @@
 //!
 //! Whoever logs waits for none of them. What a queue has no room for is counted, and told by `log_lines_dropped`.
 
-mod escape;
+pub(super) mod escape;
 mod file;
 mod line;
 mod queue;

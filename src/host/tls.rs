@@ -50,7 +50,9 @@ pub fn acceptor(config: &Config) -> Result<Option<Arc<TlsAcceptor>>, Failure> {
         (None, Some(_)) => return Err(wrong("`tls.key` needs `tls.certificate`".into())),
         _ => {}
     }
-    let files = files(config).filter(|files| tls.certificate.is_some() || files.certificate.exists());
+    // What may not be looked at may be there: that it cannot be read is told when it is.
+    let files = files(config)
+        .filter(|files| tls.certificate.is_some() || files.certificate.try_exists().unwrap_or(true));
     let Some(files) = files.filter(|_| !tls.listen.is_empty()) else {
         let is_chosen = tls.listen != TlsConfig::default().listen && !config.allow_plaintext;
         if tls.listen.is_empty() || !(is_chosen || config.listen.is_empty()) {
@@ -134,6 +136,14 @@ mod tests {
         assert_eq!(acceptor(&config).err().map(|failure| failure.code()), Some(3));
         config.allow_plaintext = true;
         assert!(acceptor(&config).is_ok_and(|acceptor| acceptor.is_none()));
+        #[cfg(unix)]
+        {
+            // A folder in a file: nobody can look whether there is one.
+            config.data = Some("Cargo.toml".into());
+            let refused = acceptor(&config).err().expect("nobody knows");
+            assert!(refused.to_string().contains("certificate.pem"), "{refused}");
+            config.data = None;
+        }
         config.tls.key = Some("key.pem".into());
         let refused = acceptor(&config).err().expect("half a pair");
         assert!(refused.to_string().contains("tls.certificate"), "{refused}");

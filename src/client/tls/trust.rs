@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, ErrorKind, Read},
     path::Path,
     sync::Arc,
 };
@@ -41,7 +41,10 @@ impl Trust {
     /// The authorities in a PEM file.
     pub fn of_file(path: &Path) -> io::Result<Self> {
         let mut bytes = Vec::new();
-        File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+        if File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)? as u64 == FILE_BYTES_MAX {
+            // The very authority may stand behind.
+            return Err(ErrorKind::FileTooLarge.into());
+        }
         let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
         match certificates {
             Ok(certificates) if !certificates.is_empty() => Ok(Self::Authorities(certificates)),

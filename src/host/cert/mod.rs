@@ -10,7 +10,7 @@ use std::{
 use clap::{Args, Subcommand};
 use rustls::pki_types::{CertificateDer, pem::PemObject as _};
 
-use super::{args::Settings, exit::Failure, folder, now_ms, print, tls};
+use super::{args::Settings, exit::Failure, folder, log::escape::push_words, now_ms, print, tls};
 use crate::{
     config::Config,
     net::{Certificate, CertificateFiles, Certificates, WARN_DAYS},
@@ -117,7 +117,7 @@ fn files(config: &Config) -> Result<CertificateFiles, Failure> {
         Failure::Runtime(format!("there is no certificate{what}: {hint}"))
     };
     let files = tls::files(config).ok_or_else(|| missing(""))?;
-    if config.tls.certificate.is_none() && !files.certificate.exists() {
+    if config.tls.certificate.is_none() && !files.certificate.try_exists().unwrap_or(true) {
         return Err(missing(&format!(" {}", files.certificate.display())));
     }
     Ok(files)
@@ -132,8 +132,8 @@ fn read(file: &Path) -> Result<Certificate, Failure> {
 
 fn shown(certificate: &Certificate) -> String {
     let Certificate { names, issuer, self_signed, pin, fingerprint, .. } = certificate;
-    let names = if names.is_empty() { "nobody".into() } else { names.join(", ") };
-    let issuer = if *self_signed { "itself" } else { issuer };
+    let names = if names.is_empty() { "nobody".into() } else { harmless(&names.join(", ")) };
+    let issuer = if *self_signed { "itself".into() } else { harmless(issuer) };
     let (from, until) = (certificate.good_from(), certificate.good_until());
     let days = certificate.days_left(now_ms() / 1_000);
     let left = match days {
@@ -151,7 +151,34 @@ fn shown(certificate: &Certificate) -> String {
     )
 }
 
+/// What somebody else may have written, so that it does nothing to a terminal.
+fn harmless(text: &str) -> String {
+    let mut line = String::new();
+    push_words(&mut line, text);
+    line
+}
+
 /// A name, or an address as addresses are written before a port.
 fn in_address(host: &str) -> String {
     if host.parse::<std::net::Ipv6Addr>().is_ok() { format!("[{host}]") } else { host.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_certificate_of_others_says_is_shown_and_does_nothing() {
+        let shown = shown(&Certificate {
+            names: vec!["a.example\u{1b}[2J".into(), "b.example\r".into()],
+            issuer: "CN=\u{9b}31m\u{202e}한국".into(),
+            self_signed: false,
+            not_before: 0,
+            not_after: u64::MAX,
+            pin: String::new(),
+            fingerprint: String::new(),
+        });
+        assert!(shown.contains(r"for          a.example\u{1b}[2J, b.example\u{d}"), "{shown}");
+        assert!(shown.contains(r"signed by    CN=\u{9b}31m\u{202e}한국"), "{shown}");
+    }
 }

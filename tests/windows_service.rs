@@ -3,6 +3,9 @@
 //! Installing a service changes the machine and needs an administrator: hence `--features external`.
 #![cfg(windows)]
 
+#[path = "common/readme.rs"]
+mod readme;
+
 use std::{
     fs,
     net::{SocketAddr, TcpListener},
@@ -13,6 +16,7 @@ use std::{
 
 use chat_proto::{Broadcast, ClientPacket, Credential, Hello, Login, RequestId, Text, Username, VERSION};
 use iocp_chat::client::{Client, Event, Events, Session};
+use readme::{ADDRESS, FOLDER, HOST, System};
 use tokio::{
     io::AsyncWriteExt,
     net::{TcpSocket, TcpStream},
@@ -35,8 +39,7 @@ struct Service {
 impl Service {
     fn new(test: &str) -> Self {
         let name = format!("chat-test-{test}-{}", std::process::id());
-        let root = std::env::var_os("ProgramData").expect("every Windows has it");
-        let folder = PathBuf::from(root).join(format!("iocp chat 시험 {test} {}", std::process::id()));
+        let folder = program_data().join(format!("iocp chat 시험 {test} {}", std::process::id()));
         fs::create_dir_all(&folder).expect("an administrator");
         let program = folder.join("chat-server.exe");
         fs::copy(env!("CARGO_BIN_EXE_chat-server"), &program).expect("it was built");
@@ -92,6 +95,15 @@ impl Drop for Service {
         self.tell("uninstall", &[]);
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+fn program_data() -> PathBuf {
+    std::env::var_os("ProgramData").expect("every Windows has it").into()
+}
+
+/// The folder of a service for which nobody chose one.
+fn default_folder(name: &str) -> PathBuf {
+    program_data().join("iocp-chat").join(name)
 }
 
 fn said(output: &Output) -> String {
@@ -197,8 +209,7 @@ fn a_service_keeps_what_the_environment_said_when_it_was_installed() {
         .output()
         .expect("it runs");
     assert!(output.status.success(), "{}", said(&output));
-    let folder = PathBuf::from(std::env::var_os("ProgramData").expect("every Windows has it"));
-    let folder = folder.join("iocp-chat").join(&service.name);
+    let folder = default_folder(&service.name);
     assert!(folder.is_dir(), "the folder that nobody chose");
     let status = said(&service.tell("status", &[]));
     assert!(status.contains("--set limits.connections=77 --set limits.guests=9"), "{status}");
@@ -209,6 +220,36 @@ fn a_service_keeps_what_the_environment_said_when_it_was_installed() {
     assert!(fs::read_to_string(log.path()).expect("text").contains("connections_max=77"));
     // The second time the folder is there.
     service.told("install", &[]);
+    service.told("uninstall", &[]);
+    fs::remove_dir_all(folder).expect("an administrator");
+}
+
+#[test]
+fn readmes_five_commands_put_a_service_on_the_internet() {
+    let service = Service::new("internet");
+    let (name, address) = (&service.name, service.address.to_string());
+    let folder = default_folder(name);
+    // What stands there but for the name: as it stands there it would be a server that somebody may have.
+    assert_eq!(default_folder("chat-server"), PathBuf::from(FOLDER));
+    let data = folder.to_str().expect("Unicode");
+    let password = service.folder.join("password.txt");
+    fs::write(&password, "correct horse battery staple\r\n").expect("the folder is ours");
+    let [install, certificate, account, start, client] = readme::commands(System::Windows);
+    let run = |command: &[String], stand_ins: &[(&str, &str)], more: &[&str]| {
+        let arguments = readme::arguments(command, "chat-server", stand_ins);
+        let output = Command::new(&service.program).args(&arguments).args(more).output().expect("it runs");
+        assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+        said(&output)
+    };
+    let named = ["--name", name];
+    // Others' servers may have the port without TLS.
+    run(&install, &[(ADDRESS, &address)], &[&named[..], &["--listen", "127.0.0.1:0"]].concat());
+    let printed = run(&certificate, &[(FOLDER, data), (HOST, "127.0.0.1")], &[]);
+    run(&account, &[(FOLDER, data)], &["--password-file", password.to_str().expect("Unicode")]);
+    run(&start, &[], &named);
+    let told = readme::talk(&client, readme::pin(&printed), &address, &service.folder, &password);
+    assert!(told.status.success(), "{}", said(&told));
+    assert!(said(&told).contains(&format!("* kim is logged in at chats://{address}")), "{}", said(&told));
     service.told("uninstall", &[]);
     fs::remove_dir_all(folder).expect("an administrator");
 }

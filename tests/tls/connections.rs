@@ -5,10 +5,12 @@ use std::{io::IoSlice, net::Ipv4Addr, sync::Arc, time::Duration};
 use chat_proto::{Credential, ErrorCode, LeaveReason, ServerPacket};
 use iocp_chat::{
     client::{Client, Event},
+    metrics::Disconnect,
     net::{Certificates, TlsAcceptor, TlsStream, bind},
     server::{Listeners, Server},
     stop::StopReason,
 };
+use rustls::version::TLS13;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     net::TcpStream,
@@ -159,40 +161,65 @@ async fn whoever_says_that_they_send_no_more_is_still_answered() {
     stage.nobody_is_left().await;
 }
 
-/// How the others hear that somebody has left.
-async fn left(stage: &Stage, how: impl AsyncFnOnce(Raw<client::TlsStream<DuplexStream>>)) -> u16 {
-    let (_witness, mut events) = crate::common::guest(&stage.server, "witness").await;
-    let kim = raw(stage, "kim").await;
+/// How the others hear that somebody has left, and how it was logged and counted.
+async fn left(how: impl AsyncFnOnce(Raw<client::TlsStream<DuplexStream>>)) -> (u16, Vec<Disconnect>) {
+    let stage = Stage::set(&unthrottled());
+    let (witness, mut events) = crate::common::guest(&stage.server, "witness").await;
+    let kim = raw(&stage, "kim").await;
     assert!(matches!(next(&mut events).await, Event::Joined(_)));
     how(kim).await;
-    match next(&mut events).await {
+    let reason = match next(&mut events).await {
         Event::Left(left) => left.reason,
         other => panic!("{other:?}"),
-    }
+    };
+    let counted = async {
+        while stage.server.metrics().disconnects.sum() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(2), counted).await.expect("it has ended");
+    let ways = [Disconnect::Eof, Disconnect::Torn, Disconnect::Broken];
+    let ways = ways.into_iter().filter(|way| stage.server.metrics().disconnects.get(*way) > 0).collect();
+    drop(witness);
+    (reason, ways)
 }
 
 #[tokio::test(start_paused = true)]
 async fn b126_an_end_that_nobody_authenticated_is_a_loss_in_a_packet_and_between_two() {
-    let stage = Stage::set(&unthrottled());
-    let quit = left(&stage, async |mut kim| kim.socket.shutdown().await.expect("a close_notify")).await;
-    let stage = Stage::set(&unthrottled());
-    let between = left(&stage, async |kim| drop(kim.socket.into_inner().0)).await;
-    let stage = Stage::set(&unthrottled());
-    let within = left(&stage, async |mut kim| {
+    let by_themselves = left(async |mut kim| kim.socket.shutdown().await.expect("a close_notify")).await;
+    assert_eq!(by_themselves, (LeaveReason::Quit as u16, vec![Disconnect::Eof]));
+    let between = left(async |kim| drop(kim.socket.into_inner().0)).await;
+    let within = left(async |mut kim| {
         // Half a packet in a whole record, then the end of the stream.
         kim.send_bytes(&[0x10, 0, 0xb9, 0x0b, 5, 0, 8]).await;
         drop(kim.socket.into_inner().0);
     })
     .await;
-    let stage = Stage::set(&unthrottled());
-    let in_a_record = left(&stage, async |kim| {
+    let in_a_record = left(async |kim| {
         // Half a record.
         let (mut pipe, _) = kim.socket.into_inner();
         pipe.write_all(&[0x17, 3, 3, 0, 40, 1, 2]).await.expect("a pipe");
     })
     .await;
-    let (by_themselves, lost) = (LeaveReason::Quit as u16, LeaveReason::Lost as u16);
-    assert_eq!((quit, [between, within, in_a_record]), (by_themselves, [lost; 3]));
+    for lost in [between, within, in_a_record] {
+        assert_eq!(lost, (LeaveReason::Lost as u16, vec![Disconnect::Torn]));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn with_new_keys_a_connection_goes_on_both_ways() {
+    let stage = Stage::set(&unthrottled());
+    let (lee, mut to_lee) = crate::common::guest(&stage.server, "lee").await;
+    let mut stream = stage.connect_as(stage::client(&stage.certificate, &[&TLS13])).await.expect("spoken");
+    // The server is to have new ones too, and says so before the next that it says.
+    stream.get_mut().1.refresh_traffic_keys().expect("TLS 1.3");
+    let client = Client::over(stream).await.expect("greeted");
+    let (kim, mut to_kim) = client.log_in("kim", Credential::None).await.expect("free");
+    assert!(matches!(next(&mut to_lee).await, Event::Joined(_)));
+    kim.broadcast("with mine").await.expect("said");
+    assert_eq!(heard(&mut to_lee).await, "with mine");
+    lee.broadcast("with the server's").await.expect("said");
+    assert_eq!(heard(&mut to_kim).await, "with the server's");
 }
 
 #[tokio::test(start_paused = true)]

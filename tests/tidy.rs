@@ -200,3 +200,46 @@ fn both_readmes_show_the_same_commands_and_have_the_same_chapters() {
     let chapters = |text: &str| text.lines().filter(|line| line.starts_with("## ")).count();
     assert_eq!(chapters(&english), chapters(&korean));
 }
+
+/// The targets of tests that start other programs, as Cargo.toml has them.
+fn external_tests() -> Vec<String> {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("text");
+    let targets = manifest.split("[[test]]").skip(1).filter(|target| target.contains("\"external\""));
+    let name = |target: &str| target.lines().find_map(|line| line.strip_prefix("name = ").map(Into::into));
+    targets.map(|target| name(target).expect("a name")).map(|name: String| name.replace('"', "")).collect()
+}
+
+#[test]
+fn the_gate_runs_every_test_that_starts_other_programs() {
+    let gate =
+        [".ci/run", "scripts/windows.sh"].map(|path| fs::read_to_string(root().join(path)).expect(path));
+    let named = external_tests();
+    assert!(named.len() > 5, "{named:?}");
+    for test in named.iter().filter(|test| *test != "windows_service") {
+        assert!(gate.concat().contains(&format!("--test {test}")), "{test} is run by no script");
+    }
+    // Whatever needs no program of Linux; this needs Windows.
+    let excluded = "binary(windows_service)";
+    assert!(named.iter().any(|test| test == "windows_service") && !gate[1].contains(excluded));
+}
+
+#[test]
+fn the_container_is_built_from_all_that_cargo_reads() {
+    let ignored = fs::read_to_string(root().join(".dockerignore")).expect("text");
+    let let_in: BTreeSet<_> = ignored.lines().filter_map(|line| line.strip_prefix('!')).collect();
+    let mut read = BTreeSet::new();
+    for entry in fs::read_dir(root()).expect("a readable folder") {
+        let path = entry.expect("a readable folder").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let mut code = Vec::new();
+        // The fuzzer is a workspace of its own.
+        if path.is_dir() && !matches!(name.as_str(), "target" | "fuzz") {
+            walk(&path, &[".rs"], &mut code);
+        }
+        if !code.is_empty() || name.starts_with("Cargo.") || name.ends_with(".rs") {
+            read.insert(name);
+        }
+    }
+    assert!(read.contains("src") && read.contains("build.rs"), "{read:?}");
+    assert_eq!(read.iter().map(String::as_str).collect::<BTreeSet<_>>(), let_in);
+}

@@ -5,7 +5,7 @@ from figures import CPU, CPU_RARE, DELIVERIES, LOG_INS, MEMORY, OURS, P99, Figur
 # Two quiet runs of the same program differ by as much.
 NOISE = 1.15
 
-# What a send costs whatever is in it, in microseconds (ARCHITECTURE.md, "Measured"): nobody can be told of a line
+# What a send costs whatever is in it, in microseconds (docs/MEASURED.md): nobody can be told of a line
 # faster than its members can be sent to one by one.
 SEND_US = 6.2
 

@@ -80,7 +80,8 @@ impl Row {
     fn derived(&self, table: &Table) -> Vec<Vec<u8>> {
         let Some(derive) = self.derive else { return Vec::new() };
         let mut derived = Vec::new();
-        for &kind in &self.types {
+        let kinds = if self.types.is_empty() { table.kinds() } else { self.types.clone() };
+        for kind in kinds {
             let right = table.body(kind);
             match derive {
                 Derive::Short => derived.extend((0..right.len()).map(|len| packet(kind, &right[..len]))),

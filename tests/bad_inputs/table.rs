@@ -53,7 +53,7 @@ pub struct Row {
     /// ... or a packet, as "type: body in hex".
     #[serde(default)]
     pub packets: Vec<String>,
-    /// Derived from `bodies`, for the types listed in `types`.
+    /// Derived from `bodies`, for the types listed in `types`, or for all.
     pub derive: Option<Derive>,
     #[serde(default)]
     pub types: Vec<u16>,
@@ -324,6 +324,11 @@ impl Table {
     /// A body that is right.
     pub fn body(&self, kind: u16) -> Vec<u8> {
         packets::hex(self.bodies.get(&kind.to_string()).unwrap_or_else(|| panic!("no body for {kind}")))
+    }
+
+    /// The types that have one.
+    pub fn kinds(&self) -> Vec<u16> {
+        self.bodies.keys().map(|kind| kind.parse().expect("a type number")).collect()
     }
 }
 

@@ -259,6 +259,9 @@ mod tests {
         let Stage { server, reload, .. } = stage();
         reload.ask();
         reload.ask();
+        reload.0.asked.notified().await;
+        assert!(timeout(Duration::ZERO, reload.0.asked.notified()).await.is_err(), "two are one");
+        reload.ask();
         let task = tokio::spawn(reload.clone().when_asked());
         while server.metrics().config_reloads.get() < 1 {
             tokio::task::yield_now().await;

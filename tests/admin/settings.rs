@@ -1,6 +1,6 @@
 //! `chat-server config` and `check`: what there is to set, what is set, and what is wrong with it.
 
-use std::process::Command;
+use std::{fs, path::Path, process::Command};
 
 use crate::{Data, Said, finish, process};
 
@@ -18,6 +18,23 @@ fn what_is_wrong_in_a_file_is_told_as_compilers_do_and_the_exit_code_says_so() {
     let said = data.run(&["run", "--config", name]);
     assert_eq!(said.code, Some(3), "what cannot be is not served: {said:?}");
     assert!(said.err.lines().count() == 2 && said.err.lines().all(|line| line.starts_with("chat-server: ")));
+}
+
+#[test]
+fn two_slips_in_the_defaults_are_told_as_readme_shows_it() {
+    let data = Data::new();
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(readme).expect("text");
+    let shown: Vec<_> = readme.lines().filter_map(|line| line.strip_prefix("chat.toml:")).collect();
+    let slipped = data
+        .done(&["config", "default"])
+        .replacen("\nconnections = ", "\nconections = ", 1)
+        .replacen("\nlevel = \"info\"", "\nlevel = \"inof\"", 1);
+    let file = data.put("chat.toml", slipped.as_bytes());
+    let name = file.to_str().expect("text");
+    let said = data.run(&["check", "--config", name]).err;
+    let told: Vec<_> = said.lines().filter_map(|line| line.strip_prefix(&format!("{name}:"))).collect();
+    assert!(told.len() == 2 && told == shown, "{said}");
 }
 
 #[test]

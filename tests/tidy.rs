@@ -236,7 +236,8 @@ fn the_container_is_built_from_all_that_cargo_reads() {
         if path.is_dir() && !matches!(name.as_str(), "target" | "fuzz") {
             walk(&path, &[".rs"], &mut code);
         }
-        if !code.is_empty() || name.starts_with("Cargo.") || name.ends_with(".rs") {
+        let is_code = path.extension().is_some_and(|ending| ending == "rs");
+        if !code.is_empty() || name.starts_with("Cargo.") || is_code {
             read.insert(name);
         }
     }

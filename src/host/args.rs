@@ -108,7 +108,7 @@ const AFTER_HELP: &str = "\
 Environment:
   CHAT_CONFIG, CHAT_DATA, CHAT_LISTEN, CHAT_LISTEN_TLS, CHAT_ALLOW_PLAINTEXT, CHAT_LOG
                           as the flags; addresses are a list with commas
-  CHAT_<SECTION>__<KEY>   any key: CHAT_LIMITS__CONNECTIONS=500, CHAT_RATES__CHAT__BURST=20; `config env` prints all
+  CHAT_<SECTION>__<KEY>   any key: CHAT_LIMITS__CONNECTIONS=500; `config env` prints them all
   CHAT_DATABASE__URL_FILE a file with the database's URL, for a password that nobody sees
 
 Examples:
@@ -121,7 +121,7 @@ Examples:
   chat-server ctl reload                          have a running server read it again
   chat-server health --address 127.0.0.1:11021
   chat-server health --ready                      for a container or a load balancer
-  chat-server user add kim --role admin           asks for the password; beside a running server as well
+  chat-server user add kim --role admin           asks for the password; a running server may go on
   chat-server db backup                           a copy in the data folder
   chat-server ctl status                          of the server that runs in the data folder
 

@@ -31,7 +31,7 @@ pub struct UserArgs {
 }
 
 const EXAMPLES: &str = "\
-Beside a running server, whose password is changed, who is disabled or deleted is put out of it. Another
+Beside a running server, whose password is changed, who is disabled or deleted is put out of it. Another \
 role is there at the next log-in.
 
 Examples:

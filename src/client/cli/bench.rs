@@ -35,14 +35,13 @@ Logs in CLIENTS members and does what SCENARIO says:
 
   broadcast   some talk as fast as their windows let them, everyone hears
   steady      some talk at a fixed rate, everyone hears: the times that users see
-  idle        all are silent but one, who says a line now and then: memory for each member, time to the last one
+  idle        all are silent but one, who says a line at times: memory of each, time to the last
   whisper     pairs: one whispers, the other hears
   churn       log in, log out, come again
   stalled     as broadcast, while some members never read
   rooms       as broadcast, in many rooms at once, all of one size
-  crowded     as broadcast, in a room of CLIENTS, while pairs in rooms of their own talk at a fixed rate: does it \
-delay them?
-  reconnect   all lose their connections at once and come back with their sessions: how long does that take?
+  crowded     as broadcast, in a room of CLIENTS, beside pairs that talk elsewhere: are they late?
+  reconnect   all lose their connections at once and come back: how long does that take?
 
 Each receiver checks that it gets every line once and in order, in the numbers that the server itself gives, and \
 none that was said in another room. \

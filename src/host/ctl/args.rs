@@ -23,9 +23,9 @@ pub struct CtlArgs {
 }
 
 const EXAMPLES: &str = "\
-The server is the one of the data folder: give the same --data, or none as it has none. It listens in that
-folder, or on a named pipe of it, and on no network: whoever may open that, may do all of this. A server
-without a data folder (`database.url` is \"none\" or PostgreSQL's, and no --data) cannot be reached.
+The server is the one of the data folder: give the same --data, or none as it has none. It listens \
+in that folder, or on a named pipe of it, and on no network: whoever may open that, may do all of this. \
+A server without a data folder (`database.url` is \"none\" or PostgreSQL's, and no --data) cannot be reached.
 
 Examples:
   chat-server ctl status --watch

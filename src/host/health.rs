@@ -41,7 +41,7 @@ pub fn check(args: &HealthArgs, settings: &Settings) -> Result<String, Failure> 
         runtime.block_on(async { tokio::time::timeout(args.timeout, connect(address, over_tls)).await });
     match answer {
         Ok(Ok(said)) => {
-            Ok(format!("{address} is well: it {said} after {} ms", started.elapsed().as_millis()))
+            Ok(format!("{address} is well: it {said} after {} ms\n", started.elapsed().as_millis()))
         }
         Ok(Err(error)) => Err(Failure::running(&address.to_string(), error)),
         Err(_) => Err(Failure::running(
@@ -87,7 +87,7 @@ fn ask(args: &HealthArgs, settings: &Settings) -> Result<String, Failure> {
     let told = told.map_err(|error| Failure::running(&place, error))?;
     let record: Value = serde_json::from_str(&told.page).unwrap_or_default();
     match (told.status.as_u16(), record[what].as_bool()) {
-        (200, Some(true)) => Ok(format!("{place} is {what}")),
+        (200, Some(true)) => Ok(format!("{place} is {what}\n")),
         (503, Some(false)) => {
             let reasons = record["reasons"].as_array().into_iter().flatten().filter_map(Value::as_str);
             let reasons = reasons.collect::<Vec<_>>().join(", ");

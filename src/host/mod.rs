@@ -31,6 +31,8 @@ mod user;
 use std::{
     io::{self, Write as _},
     process::ExitCode,
+    sync::mpsc,
+    thread,
     time::{Duration, SystemTime},
 };
 
@@ -38,6 +40,9 @@ use clap::Parser;
 
 use self::args::{Cli, Command, Settings};
 use self::exit::Failure;
+
+/// How long the end of the program waits for whoever reads why.
+const COMPLAINT_MAX: Duration = Duration::from_secs(1);
 
 /// The program `chat-server`.
 #[must_use]
@@ -47,7 +52,7 @@ pub fn main() -> ExitCode {
             Command::Run => serve(Ok(settings)),
             Command::Check => settings::check(&settings),
             Command::Config(args) => done(settings::run(&args, &settings)),
-            Command::Health(args) => done(health::check(&args, &settings).map(|line| println!("{line}"))),
+            Command::Health(args) => done(health::check(&args, &settings).and_then(|line| print(&line))),
             Command::User(args) => done(alone(user::run(&args, &settings))),
             Command::Invite(args) => done(alone(invite::run(&args, &settings))),
             Command::Audit(args) => done(alone(audit::run(&args, &settings))),
@@ -95,12 +100,16 @@ fn alone<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure
 
 /// Prints what a command found out. Whoever reads no further has read enough.
 fn print(text: &str) -> Result<(), Failure> {
+    print_to_reader(text).map(drop)
+}
+
+/// The same, and returns whether somebody may read more.
+fn print_to_reader(text: &str) -> Result<bool, Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::running("standard output", error))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::running("standard output", error)),
     }
 }
 
@@ -122,10 +131,24 @@ fn done(result: Result<(), Failure>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            for line in failure.to_string().lines() {
-                eprintln!("chat-server: {line}");
-            }
+            complain(&failure);
             failure.into()
         }
+    }
+}
+
+/// Says on standard error what went wrong. Where nobody reads that, the program ends all the same: the log's own thread
+/// may be waiting there with its hand on it.
+fn complain(failure: &Failure) {
+    let lines =
+        failure.to_string().lines().fold(String::new(), |lines, line| lines + "chat-server: " + line + "\n");
+    let (said, heard) = mpsc::sync_channel(1);
+    let told = thread::Builder::new().spawn(move || {
+        // The exit code says it too.
+        let _ = io::stderr().write_all(lines.as_bytes());
+        let _ = said.send(());
+    });
+    if told.is_ok() {
+        let _ = heard.recv_timeout(COMPLAINT_MAX);
     }
 }

@@ -246,6 +246,31 @@ fn ctrl_c_ends_watching_as_asked() {
 }
 
 #[test]
+fn watching_ends_with_whoever_reads_it() {
+    let served = Served::new();
+    for json in [&[][..], &["--json"]] {
+        let mut watching = Command::new(process::program());
+        watching.arg("--data").arg(&*served.data.folder).args(["ctl", "status", "--watch"]).args(json);
+        let mut watching = watching.stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut lines = BufReader::new(watching.stdout.take().expect("piped")).lines();
+        lines.next().expect("a line").expect("text");
+        drop(lines);
+        let begun = Instant::now();
+        let status = loop {
+            if let Some(status) = watching.try_wait().expect("a child") {
+                break status;
+            }
+            if begun.elapsed() > Duration::from_secs(30) {
+                watching.kill().expect("it is there");
+                panic!("it asks on, and nobody reads the answers");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert!(status.success(), "whoever reads no further has read enough");
+    }
+}
+
+#[test]
 fn where_no_server_runs_is_one_plain_line() {
     let data = Data::new();
     for args in [&["ctl", "status"][..], &["ctl", "stop"], &["ctl", "status", "--watch"], &["ctl", "bans"]] {

@@ -1,10 +1,12 @@
 //! A standard error that nobody reads: the chat goes on, and what the log lost is counted.
 
 use std::{
-    io::{BufRead as _, BufReader},
-    net::{SocketAddr, TcpStream},
+    io::{BufRead as _, BufReader, Write as _},
+    net::{SocketAddr, TcpListener, TcpStream},
     process::{Command, Stdio},
-    time::Duration,
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
 };
 
 use chat_proto::Credential;
@@ -66,7 +68,10 @@ async fn nobody_waits_for_a_log_that_nobody_reads_and_its_lost_lines_are_counted
     while written + lost < FLOOD {
         let line = log.next().expect("it runs");
         written += u64::from(line["event"] == "guest_end");
-        lost += line["lines"].as_u64().unwrap_or_default();
+        if line["event"] == "log_lines_dropped" {
+            assert_eq!((&line["level"], &line["log"]), (&"WARN".into(), &"stderr".into()));
+            lost += line["lines"].as_u64().expect("a number");
+        }
     }
     assert_eq!(written + lost, FLOOD, "every line is there or counted");
     assert!(written > 1_000 && lost > 1_000, "{written} written, {lost} lost");
@@ -74,4 +79,49 @@ async fn nobody_waits_for_a_log_that_nobody_reads_and_its_lost_lines_are_counted
     assert!(stop.expect("it runs").status.success());
     assert_eq!(log.last().expect("it stopped")["event"], "stopped");
     assert!(server.wait().expect("a child").success());
+}
+
+/// A pipe that is full and that nobody reads, for as long as both are held.
+fn full_pipe() -> (std::io::PipeReader, std::io::PipeWriter) {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let mut filling = writer.try_clone().expect("another end");
+    let (progress, news) = mpsc::channel();
+    // It ends with the reader.
+    thread::spawn(move || while filling.write_all(&[b'.'; 512]).is_ok() && progress.send(()).is_ok() {});
+    while news.recv_timeout(Duration::from_millis(500)).is_ok() {}
+    (reader, writer)
+}
+
+#[test]
+fn a_server_that_fails_ends_though_nobody_reads_why() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("free");
+    let (reader, writer) = full_pipe();
+    let listen = taken.local_addr().expect("bound").to_string();
+    let mut server = Command::new(process::program())
+        .args([
+            "--listen",
+            &listen,
+            "--log",
+            "debug",
+            "--set",
+            "database.url=none",
+            "--set",
+            "admin.listen=none",
+        ])
+        .stderr(writer)
+        .spawn()
+        .expect("it starts");
+    let begun = Instant::now();
+    let status = loop {
+        if let Some(status) = server.try_wait().expect("a child") {
+            break status;
+        }
+        if begun.elapsed() > Duration::from_secs(30) {
+            server.kill().expect("it is there");
+            panic!("it waits for whoever reads its standard error");
+        }
+        thread::sleep(Duration::from_millis(20));
+    };
+    assert_eq!(status.code(), Some(4));
+    drop(reader);
 }

@@ -45,7 +45,7 @@ Exit codes: 0 done, 1 refused, failed, or no server runs there, 2 wrong command 
 pub enum Verb {
     /// Say how the server is.
     Status {
-        /// Again each second, a line each time, until Ctrl-C.
+        /// Again each second, a line each time, until Ctrl-C or until the server has stopped.
         #[arg(long)]
         watch: bool,
     },

@@ -134,7 +134,8 @@ fn refused(code: u16, text: String) -> Failure {
     Failure::Runtime(if code == 0 { text } else { format!("{text} ({code})") })
 }
 
-/// Asks again and again. Each time anew: a connection that is kept would be the one to go when there are many.
+/// Asks again and again, until nobody reads it. Each time anew: a connection that is kept would be the one to go when
+/// there are many.
 async fn watch(folder: &Path, json: bool) -> Result<(), Failure> {
     let mut ticks = interval(WATCH);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -144,21 +145,35 @@ async fn watch(folder: &Path, json: bool) -> Result<(), Failure> {
         let mut asked = Asked::begin(folder, &Request::Status).await?;
         while let Some(mut record) = asked.next().await? {
             put_rates(&mut record, &mut before);
-            if !json && line.is_multiple_of(HEADING) {
-                crate::host::print(show::WATCH_HEADING)?;
+            let heading = if line.is_multiple_of(HEADING) { show::WATCH_HEADING } else { "" };
+            let shown =
+                if json { format!("{record}\n") } else { heading.to_owned() + &show::watched(&record) };
+            if !crate::host::print_to_reader(&shown)? {
+                return Ok(());
             }
-            print(json, &record, show::watched)?;
         }
     }
     Ok(())
 }
 
-/// Counts how many lines there were a second, since the record before.
-fn put_rates(record: &mut Value, before: &mut Option<(Instant, [u64; 2])>) {
+/// What was counted of a server, and when.
+struct Counted {
+    at: Instant,
+    /// Since when that server runs.
+    since: Value,
+    counts: [u64; 2],
+}
+
+/// Counts how many lines there were a second, since the record before. Of another server than then nothing is known.
+fn put_rates(record: &mut Value, before: &mut Option<Counted>) {
     let counts = ["messages", "deliveries"].map(|key| record[key].as_u64().unwrap_or_default());
-    let last = before.replace((Instant::now(), counts));
+    let now = Counted { at: Instant::now(), since: record["since"].clone(), counts };
+    let last = before.replace(now).filter(|last| {
+        last.since == record["since"] && last.counts.iter().zip(counts).all(|(last, count)| *last <= count)
+    });
     for (place, key) in [show::LINES_PER_SECOND, show::DELIVERIES_PER_SECOND].into_iter().enumerate() {
-        record[key] = last.map(|(then, last)| rate(counts[place], last[place], then.elapsed())).into();
+        let rate = last.as_ref().map(|last| rate(counts[place] - last.counts[place], last.at.elapsed()));
+        record[key] = rate.into();
     }
 }
 
@@ -168,8 +183,8 @@ fn put_rates(record: &mut Value, before: &mut Option<(Instant, [u64; 2])>) {
     clippy::cast_sign_loss,
     reason = "it is a rate"
 )]
-fn rate(count: u64, last: u64, time: Duration) -> u64 {
-    (count.saturating_sub(last) as f64 / time.as_secs_f64().max(0.001)).round() as u64
+fn rate(count: u64, time: Duration) -> u64 {
+    (count as f64 / time.as_secs_f64().max(0.001)).round() as u64
 }
 
 /// Asks the server to stop, and waits until it has: then it closes the channel.
@@ -194,4 +209,29 @@ async fn stop(folder: &Path, json: bool) -> Result<(), Failure> {
 
 fn print(json: bool, record: &Value, shown: impl FnOnce(&Value) -> String) -> Result<(), Failure> {
     crate::host::print(&if json { format!("{record}\n") } else { shown(record) })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn rates_are_of_one_run_of_a_server_and_unknown_at_its_first_record() {
+        let mut before = None;
+        let mut rates = async |since: &str, messages: u64, deliveries: u64| {
+            tokio::time::advance(Duration::from_secs(2)).await;
+            let mut record = json!({ "since": since, "messages": messages, "deliveries": deliveries });
+            put_rates(&mut record, &mut before);
+            (record[show::LINES_PER_SECOND].as_u64(), record[show::DELIVERIES_PER_SECOND].as_u64())
+        };
+        assert_eq!(rates("2026-07-25T10:11:12Z", 10, 100).await, (None, None));
+        assert_eq!(rates("2026-07-25T10:11:12Z", 30, 500).await, (Some(10), Some(200)));
+        // Started anew within the same second, and in another one.
+        assert_eq!(rates("2026-07-25T10:11:12Z", 0, 0).await, (None, None));
+        assert_eq!(rates("2026-07-25T10:11:12Z", 8, 8).await, (Some(4), Some(4)));
+        assert_eq!(rates("2026-07-25T10:11:13Z", 900, 900).await, (None, None));
+        assert_eq!(rates("2026-07-25T10:11:13Z", 900, 900).await, (Some(0), Some(0)));
+    }
 }

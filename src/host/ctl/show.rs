@@ -65,19 +65,28 @@ impl Table {
 pub fn watched(status: &Value) -> String {
     // 2026-07-25T10:11:12Z
     let time = text(status, "time").get(11..19).unwrap_or_default();
-    let rate = |key| status[key].as_u64().map_or_else(|| "-".into(), |rate: u64| rate.to_string());
+    let count =
+        |number: &Value, columns| number.as_u64().map_or_else(|| "-".into(), |number| fit(number, columns));
     let lag = status["lag_ms"].as_f64().map_or_else(
         || "-".into(),
-        |lag| if lag < 100.0 { format!("{lag:.1} ms") } else { format!("{lag:.0} ms") },
+        |lag| match lag {
+            ..100.0 => format!("{lag:.1} ms"),
+            ..99_999.5 => format!("{lag:.0} ms"),
+            _ => format!("{:.0} s", lag / 1_000.0),
+        },
     );
+    let behind = match &status["rooms"] {
+        // A server that stops is not asked who is behind, one that hangs does not say.
+        Value::Null => "-".into(),
+        _ => fit(status["slowest"]["lines"].as_u64().unwrap_or_default(), 6),
+    };
     format!(
-        "{time:<8}  {:<8} {:>8} {:>5} {:>7} {:>11} {lag:>8} {:>6} {:>10}\n",
+        "{time:<8}  {:<8} {:>8} {:>5} {:>7} {:>11} {lag:>8} {behind:>6} {:>10}\n",
         text(status, "state"),
-        number(status, "sessions"),
-        number(status, "rooms"),
-        rate(LINES_PER_SECOND),
-        rate(DELIVERIES_PER_SECOND),
-        status["slowest"]["lines"].as_u64().unwrap_or_default(),
+        count(&status["sessions"], 8),
+        count(&status["rooms"], 5),
+        count(&status[LINES_PER_SECOND], 7),
+        count(&status[DELIVERIES_PER_SECOND], 11),
         memory(status),
     )
 }
@@ -104,11 +113,12 @@ fn status(status: &Value) -> String {
         ("registration", registration.into()),
         ("sessions", number(status, "sessions").to_string()),
         ("connections", number(status, "connections").to_string()),
-        ("rooms", number(status, "rooms").to_string()),
+        ("rooms", status["rooms"].as_u64().map_or_else(|| "unknown".into(), |rooms| rooms.to_string())),
     ] {
         shown += &entry(name, &value);
     }
     shown += &match &status["slowest"] {
+        Value::Null if status["rooms"].is_null() => entry("slowest", "unknown"),
         Value::Null => entry("slowest", "nobody is behind"),
         behind => {
             let head = format!("{:<12}  behind by {}:", "slowest", number(behind, "lines"));
@@ -264,10 +274,31 @@ fn age(seconds: u64) -> String {
     }
 }
 
+/// How much memory, in ten columns at most.
 #[expect(clippy::cast_precision_loss, reason = "it is shown with one decimal")]
 fn memory(status: &Value) -> String {
-    let bytes = status["memory_bytes"].as_u64();
-    bytes.map_or_else(|| "unknown".into(), |bytes| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20)))
+    let Some(bytes) = status["memory_bytes"].as_u64() else { return "unknown".into() };
+    let mut amount = bytes as f64 / f64::from(1 << 20);
+    for unit in ["MiB", "GiB", "TiB", "PiB"] {
+        if amount < 9_999.95 {
+            return format!("{amount:.1} {unit}");
+        }
+        amount /= 1_024.0;
+    }
+    format!("{amount:.1} EiB")
+}
+
+/// A number in so many columns, four at least: one that is longer in thousands, millions and so on, rounded down.
+fn fit(mut number: u64, columns: usize) -> String {
+    let mut shown = number.to_string();
+    for unit in ['k', 'M', 'G', 'T', 'P', 'E'] {
+        if shown.len() <= columns {
+            break;
+        }
+        number /= 1_000;
+        shown = format!("{number}{unit}");
+    }
+    shown
 }
 
 fn text<'a>(record: &'a Value, key: &str) -> &'a str {
@@ -316,13 +347,34 @@ mod tests {
         shown.push(held(&json!({ "kind": "ban", "network": format!("{address}/128"), "by": "operator" })));
         let listen = vec![format!("[{address}]:11021"); 4];
         shown.push(status(&json!({ "slowest": { "name": wide(), "lines": 1 }, "listen": listen })));
-        shown.push(watched(&json!({
-            "time": "2026-07-25T10:11:12Z", "state": "draining", "memory_bytes": 1_u64 << 33, "lag_ms": 9_999.91,
-            "sessions": 1_000_000, "rooms": 10_000, LINES_PER_SECOND: 1_000_000,
-            DELIVERIES_PER_SECOND: 100_000_000, "slowest": { "lines": 4_096 },
-        })));
-        shown.push(WATCH_HEADING.into());
+        shown.push(status(&json!({ "memory_bytes": u64::MAX, "rooms": u64::MAX, "sessions": u64::MAX })));
         shown
+    }
+
+    #[test]
+    fn each_line_of_what_is_watched_ends_in_column_80_however_large_its_numbers() {
+        let mut numbers = vec![0, 7, u64::MAX];
+        numbers.extend((1..20).flat_map(|digits| [10_u64.pow(digits) - 1, 10_u64.pow(digits)]));
+        for number in numbers {
+            for lag in [0.0, 0.04, 99.94, 99.96, 1_234.5, 99_999.4, 99_999.6, 9_999_999.0] {
+                let line = watched(&json!({
+                    "time": "2026-07-25T10:11:12Z", "state": "draining", "memory_bytes": number, "lag_ms": lag,
+                    "sessions": number, "rooms": number, LINES_PER_SECOND: number,
+                    DELIVERIES_PER_SECOND: number, "slowest": { "lines": number },
+                }));
+                let line = line.strip_suffix('\n').expect("a line");
+                assert_eq!(line.width(), COLUMNS, "{line}");
+                assert_eq!(line.split_whitespace().count(), 11, "a column each, and two units: {line}");
+            }
+        }
+        let unknown = watched(&json!({ "time": "2026-07-25T10:11:12Z", "state": "stopping", "sessions": 3 }));
+        let expected = "10:11:12  stopping        3     -       -           -        -      -    unknown\n";
+        assert_eq!(unknown, expected);
+        assert_eq!((WATCH_HEADING.trim_end().width(), unknown.trim_end().width()), (COLUMNS, COLUMNS));
+        assert_eq!([fit(99_999, 5), fit(100_000, 5), fit(1_999_999, 5)], ["99999", "100k", "1999k"]);
+        assert_eq!([fit(u64::MAX, 5), fit(12_345_678, 4)], ["18E", "12M"]);
+        let memory = |bytes: u64| memory(&json!({ "memory_bytes": bytes }));
+        assert_eq!([memory(9_999 << 20), memory(10_000 << 20)], ["9999.0 MiB", "9.8 GiB"]);
     }
 
     #[test]

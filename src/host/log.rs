@@ -6,7 +6,8 @@
 //!                    └▶ the Event Log of Windows (a service)
 //! ```
 //!
-//! Whoever logs waits for none of them. What a queue has no room for is counted, and told by `log_lines_dropped`.
+//! Whoever logs waits for no queue. What one has no room for is counted, and told by `log_lines_dropped`. The Event Log takes
+//! the few rare events that have a number from whoever logs them.
 
 pub(super) mod escape;
 mod file;
@@ -224,4 +225,4 @@ fn takes_colour() -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

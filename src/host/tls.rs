@@ -92,6 +92,7 @@ pub fn warn_of_plaintext(config: &Config) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::host::log::tests::as_json;
 
     #[test]
     fn others_are_served_without_tls_only_where_somebody_said_so() {
@@ -120,6 +121,15 @@ mod tests {
             }
             config.allow_plaintext = true;
             assert!(refuse_plaintext(&config).is_ok());
+            let told = as_json(|| warn_of_plaintext(&config));
+            assert_eq!(told.len(), usize::from(exposed), "{address}");
+            for told in told {
+                assert_eq!(
+                    (&told["event"], &told["address"]),
+                    (&"plaintext_allowed".into(), &address.into())
+                );
+                assert_eq!(told["level"], "WARN");
+            }
         }
     }
 

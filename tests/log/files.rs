@@ -83,6 +83,19 @@ fn a_server_whose_log_file_cannot_be_does_not_start() {
     log.stop();
 }
 
+/// As people write who have a container.
+#[cfg(unix)]
+#[test]
+fn what_is_no_file_is_refused_at_the_start_and_not_waited_for() {
+    let log = Logging::with(&["database.url=none"]);
+    for device in ["/dev/stdout", "/dev/null"] {
+        let setting = format!("log.file={device}");
+        let (done, said) = log.tell(&["--set", &setting, "--listen", "127.0.0.1:0"]);
+        assert!(!done && said.contains(device) && said.contains("`log.console`"), "{said}");
+    }
+    log.stop();
+}
+
 #[test]
 fn a_log_without_a_file_has_nothing_to_be_opened_anew() {
     let folder = Folder::new("chat no log");

@@ -2,6 +2,11 @@
 
 use std::fmt::Write as _;
 
+use icu_properties::{
+    CodePointMapData, CodePointSetData,
+    props::{DefaultIgnorableCodePoint, GeneralCategory},
+};
+
 /// Adds a JSON string. What acts is escaped, what merely is not English stands as it is.
 pub fn push_json(line: &mut String, text: &str) {
     line.push('"');
@@ -50,16 +55,20 @@ pub fn push_words(line: &mut String, text: &str) {
 /// Whether a character does something other than to be seen: to a terminal, to a line, to the order of those around
 /// it, or to be taken for none.
 pub fn acts(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            // Marks, embeddings, overrides and isolates of bidirectional text.
-            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-            // Separators of lines and paragraphs.
-            | '\u{2028}' | '\u{2029}'
-            // Byte order marks, annotations, tags: not seen at all.
-            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
-        )
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
+    let category = CodePointMapData::<GeneralCategory>::new().get(c);
+    // Format: marks, embeddings, overrides and isolates of bidirectional text, annotations, tags.
+    matches!(
+        category,
+        GeneralCategory::Control
+            | GeneralCategory::Format
+            | GeneralCategory::LineSeparator
+            | GeneralCategory::ParagraphSeparator
+    )
+    // Joiners, fillers, variation selectors.
+    || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(c)
 }
 
 #[cfg(test)]
@@ -86,6 +95,8 @@ mod tests {
             ("\u{1b}[2J\r\u{7}", r#""\u{1b}[2J\u{d}\u{7}""#),
             ("\u{202e}gpj.exe", r#""\u{202e}gpj.exe""#),
             ("\u{3000}", "\"\u{3000}\""),
+            ("k\u{200b}im", r#""k\u{200b}im""#),
+            ("kim\u{3164}", r#""kim\u{3164}""#),
         ] {
             assert_eq!(text(value), shown);
         }
@@ -98,6 +109,13 @@ mod tests {
         let mut line = String::new();
         push_json(&mut line, &all);
         assert!(!line.chars().any(acts));
+        // Those which have tricked people most: zero widths, a soft hyphen, Hangul fillers, variation selectors.
+        for unseen in
+            "\u{200b}\u{200c}\u{200d}\u{2060}\u{ad}\u{115f}\u{1160}\u{3164}\u{ffa0}\u{fe0f}\u{e0100}".chars()
+        {
+            assert!(acts(unseen), "{unseen:?}");
+        }
+        assert!(!"é가漢ع😀\u{301}".chars().any(acts), "what is seen stands as it is");
         assert_eq!(serde_json::from_str::<String>(&line).expect("JSON"), all);
         assert!(!text(&all).chars().any(acts));
     }

@@ -35,7 +35,6 @@ impl LogFile {
     pub fn open(path: &Path, rotation: Rotation, clock: fn() -> u64) -> io::Result<Self> {
         let name = path.file_name().and_then(|name| name.to_str());
         let naming = Naming::of(name.ok_or_else(|| io::Error::other("its name is none, or not Unicode"))?);
-        fs::create_dir_all(folder(path))?;
         let (file, current) = open(path, clock())?;
         let archive = look_for(&naming, path)?;
         let path = path.to_owned();
@@ -74,20 +73,25 @@ impl LogFile {
         }
     }
 
-    fn write_whole(&mut self, mut lines: &[u8]) -> io::Result<()> {
-        while !lines.is_empty() {
-            match self.file.write(lines) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => {
+    /// Writes all of it, or what can be. Returns how much that was: whole lines, of which one at least.
+    fn write_lines(&mut self, lines: &[u8]) -> io::Result<usize> {
+        let mut written = 0;
+        while written < lines.len() {
+            let error = match self.file.write(&lines[written..]) {
+                Ok(0) => io::ErrorKind::WriteZero.into(),
+                Ok(more) => {
+                    written += more;
                     self.torn = lines[written - 1] != b'\n';
-                    self.current.bytes += written as u64;
-                    lines = &lines[written..];
+                    self.current.bytes += more as u64;
+                    continue;
                 }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => error,
+            };
+            let whole = lines[..written].iter().rposition(|byte| *byte == b'\n');
+            return whole.map(|end| end + 1).ok_or(error);
         }
-        Ok(())
+        Ok(written)
     }
 }
 
@@ -96,13 +100,13 @@ impl Output for LogFile {
         let now_ms = (self.clock)();
         if self.torn {
             // Or the next line would be lost with the one that was torn.
-            self.write_whole(b"\n")?;
+            self.write_lines(b"\n")?;
         }
         let mut room = self.rotation.room(self.current, lines, now_ms);
         if room == 0 {
-            if now_ms >= self.retry_ms
-                && let Err(error) = self.put_aside(now_ms)
-            {
+            // The clock may have been put back.
+            let is_time = !(1..=RETRY_MS).contains(&self.retry_ms.saturating_sub(now_ms));
+            if is_time && let Err(error) = self.put_aside(now_ms) {
                 self.retry_ms = now_ms + RETRY_MS;
                 tracing::warn!(event = "log_not_rotated", log = %self.path.display(), err = %error, "the log file grows on");
             }
@@ -115,12 +119,10 @@ impl Output for LogFile {
         if self.current.bytes == 0 {
             self.current.begun_ms = now_ms;
         }
-        self.write_whole(&lines[..room])?;
-        Ok(room)
+        self.write_lines(&lines[..room])
     }
 
     fn reopen(&mut self) -> io::Result<()> {
-        fs::create_dir_all(folder(&self.path))?;
         (self.file, self.current) = open(&self.path, (self.clock)())?;
         (self.torn, self.retry_ms) = (false, 0);
         // Whoever has moved the file may have deleted others.
@@ -133,7 +135,9 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Opens a log file, and makes it and its folder if they are not there: the folder may go while the server runs.
 fn open(path: &Path, now_ms: u64) -> io::Result<(File, Current)> {
+    fs::create_dir_all(folder(path))?;
     let mut options = File::options();
     options.create(true).append(true).read(true);
     // It has names and addresses.
@@ -141,6 +145,10 @@ fn open(path: &Path, now_ms: u64) -> io::Result<(File, Current)> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o640);
     let mut file = options.open(path)?;
     let data = file.metadata()?;
+    if !data.is_file() {
+        // Of a pipe or a terminal the beginning would be waited for, and none of them can be put aside.
+        return Err(io::Error::other("it is no file; to standard error the log goes by `log.console`"));
+    }
     // Windows gives a new file the age of the one that has just had its name, so no file system is asked for it.
     let mut head = [0; 64];
     let read = file.read(&mut head)?;
@@ -168,7 +176,7 @@ mod tests {
     use std::{cell::Cell, process};
 
     use super::*;
-    use crate::config::LogConfig;
+    use crate::{config::LogConfig, host::log::tests::as_json};
 
     thread_local! {
         static NOW_MS: Cell<u64> = const { Cell::new(0) };
@@ -306,14 +314,33 @@ mod tests {
         // In the place of the file put aside.
         let obstacle = folder.0.join("chat.2026-07-25T12-00-00.000Z.log");
         fs::create_dir(&obstacle).expect("ours");
-        write(&mut log, "more\nand more\n");
-        NOW_MS.set(now_ms() + RETRY_MS - 1);
-        write(&mut log, "still\n");
+        let told = as_json(|| {
+            write(&mut log, "more\nand more\n");
+            NOW_MS.set(now_ms() + RETRY_MS - 1);
+            write(&mut log, "still\n");
+        });
+        assert_eq!(told.len(), 1, "each minute once: {told:?}");
+        assert_eq!((&told[0]["event"], &told[0]["level"]), (&"log_not_rotated".into(), &"WARN".into()));
+        assert!(told[0]["log"].as_str().is_some_and(|log| log.ends_with("chat.log")), "{told:?}");
         assert_eq!(fs::read_to_string(folder.log()).expect("there"), "12345678\nmore\nand more\nstill\n");
         NOW_MS.set(now_ms() + 1);
         fs::remove_dir(&obstacle).expect("empty");
         write(&mut log, "then\n");
         assert_eq!(folder.texts(), ["12345678\nmore\nand more\nstill\n", "then\n"]);
+    }
+
+    #[test]
+    fn a_clock_that_is_put_back_lets_nothing_wait_for_the_time_it_showed() {
+        let folder = Folder::new("put back");
+        let mut log = folder.open(&small(3));
+        write(&mut log, "12345678\n");
+        let obstacle = folder.0.join("chat.2026-07-25T12-00-00.000Z.log");
+        fs::create_dir(&obstacle).expect("ours");
+        write(&mut log, "more\n");
+        fs::remove_dir(&obstacle).expect("empty");
+        NOW_MS.set(now_ms() - 3_600_000);
+        write(&mut log, "then\n");
+        assert_eq!(folder.texts(), ["12345678\nmore\n", "then\n"]);
     }
 
     /// Windows lets nobody rename a file that is open without `FILE_SHARE_DELETE`, as in most viewers.
@@ -334,8 +361,59 @@ mod tests {
     fn a_line_that_was_torn_costs_no_other() {
         let folder = Folder::new("torn");
         let mut log = folder.open(&LogConfig::default());
-        log.write_whole(b"half a li").expect("written");
+        log.write_lines(b"half a li").expect("written");
         write(&mut log, "whole\n");
         assert_eq!(folder.texts(), ["half a li\nwhole\n"]);
+    }
+
+    /// Windows removes no folder with an open file in it.
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_is_gone_is_made_again_when_the_file_is_begun_anew() {
+        let folder = Folder::new("gone folder");
+        let mut log = folder.open(&small(3));
+        write(&mut log, "12345678\n");
+        fs::remove_dir_all(&folder.0).expect("ours");
+        write(&mut log, "next\n");
+        assert_eq!(folder.texts(), ["next\n"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_no_file_is_not_waited_for() {
+        for device in ["/dev/null", "/dev/full", "/dev/zero"] {
+            let opened = LogFile::open(Path::new(device), Rotation::of(&small(3)), now_ms);
+            let error = opened.err().expect("it is no file").to_string();
+            assert!(error.contains("no file"), "{device}: {error}");
+        }
+    }
+
+    /// A disk that is full takes part of what is written.
+    #[cfg(unix)]
+    #[test]
+    fn lines_that_are_written_before_the_disk_is_full_are_not_lost_with_the_others() {
+        use std::{io::Read as _, os::unix::net::UnixStream};
+        let folder = Folder::new("full disk");
+        let mut log = folder.open(&LogConfig::default());
+        let (mut disk, near) = UnixStream::pair().expect("a pair");
+        near.set_nonblocking(true).expect("it can be");
+        log.file = File::from(std::os::fd::OwnedFd::from(near));
+        let lines: Vec<u8> = (0..200_000).flat_map(|line| format!("line {line}\n").into_bytes()).collect();
+        let whole = log.write(&lines).expect("some of it");
+        assert!(whole < lines.len() && lines[whole - 1] == b'\n', "{whole}");
+        assert!(log.write(&lines[whole..]).is_err(), "there is no room");
+        let torn = log.torn;
+        disk.set_nonblocking(true).expect("it can be");
+        let mut taken = Vec::new();
+        // It ends where nothing more is there.
+        let _ = disk.read_to_end(&mut taken);
+        write(&mut log, "after\n");
+        let _ = disk.read_to_end(&mut taken);
+        let (before, after) = taken.split_at(whole);
+        assert!(before == &lines[..whole], "what was said to be written is there");
+        // And nothing more of the others than the beginning of one.
+        let after = String::from_utf8_lossy(after);
+        assert_eq!(after.lines().count(), if torn { 2 } else { 1 }, "{after}");
+        assert!(after.ends_with("after\n"), "{after}");
     }
 }

@@ -1,11 +1,18 @@
 //! A bounded queue of log lines, and the thread that writes them: whoever logs waits for no disk and no console.
 
-use std::{io, mem, sync::Arc, thread, time::Duration};
+use std::{cell::Cell, io, mem, sync::Arc, thread, time::Duration};
 
 use parking_lot::{Condvar, Mutex};
 
 /// Bytes of lines that are not yet written. Full: what is logged meanwhile is dropped, and counted.
 pub const QUEUE_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes more for the lines of those who write: what is lost is told, though others fill whatever room there is.
+const OWN_BYTES_MAX: usize = 16 * 1024;
+
+thread_local! {
+    /// Whether this thread writes what is in a queue.
+    static WRITES: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Where lines go.
 pub trait Output: Send + 'static {
@@ -58,8 +65,9 @@ impl Queue {
 
     /// Takes a line, which ends in a line feed, or drops it.
     pub fn push(&self, line: &str) {
+        let bytes_max = self.0.bytes_max + if WRITES.get() { OWN_BYTES_MAX } else { 0 };
         let mut state = self.0.state.lock();
-        if state.writing + state.lines.len() + line.len() > self.0.bytes_max {
+        if state.writing + state.lines.len() + line.len() > bytes_max {
             state.dropped += 1;
             return;
         }
@@ -109,8 +117,9 @@ impl Drop for Queue {
 }
 
 impl Shared {
-    /// The thread. What it says itself goes through the log like everything else, and finds room: it has just made some.
+    /// The thread. What it says itself goes through the log like everything else, and finds room that is kept for it.
     fn write_all(&self, mut output: impl Output) {
+        WRITES.set(true);
         let (mut lines, mut failing, mut told, mut tried) = (Vec::new(), false, 0, 0);
         while let Some(asked) = self.take(&mut lines) {
             let outcome = write(&mut output, &lines);
@@ -271,6 +280,26 @@ mod tests {
         stage.queue.flush(LONG);
         assert!(stage.written().ends_with("room again\n"));
         assert_eq!(stage.queue.dropped(), 2);
+    }
+
+    #[test]
+    fn whoever_writes_finds_room_to_say_what_is_lost_where_others_find_none() {
+        let stage = Stage::new(12);
+        stage.queue.push("first\n");
+        stage.began.recv().expect("it is being written");
+        stage.queue.push("123456789\n");
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                WRITES.set(true);
+                stage.queue.push("1 line is lost\n");
+                stage.queue.push(&"x".repeat(OWN_BYTES_MAX));
+            });
+        });
+        assert_eq!(stage.queue.dropped(), 2, "that of the others, and one that is no line of the log's");
+        stage.let_one(Ok(()));
+        stage.let_one(Ok(()));
+        stage.queue.flush(LONG);
+        assert_eq!(stage.written(), "first\n1 line is lost\n");
     }
 
     #[test]

@@ -39,7 +39,8 @@ fn as_text(work: impl FnOnce()) -> String {
     logged(LogFormat::Text, LogAddresses::Full, "trace", |_| work())
 }
 
-fn as_json(work: impl FnOnce()) -> Vec<Value> {
+/// The lines for machines of what `work` logs, at any level.
+pub fn as_json(work: impl FnOnce()) -> Vec<Value> {
     let text = logged(LogFormat::Json, LogAddresses::Full, "trace", |_| work());
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))

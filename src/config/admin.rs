@@ -31,7 +31,8 @@ impl AdminConfig {
             None => {
                 Err("`admin.listen` must be an address and a port, as 127.0.0.1:11090, or \"none\"".into())
             }
-            Some(address) if address.ip().to_canonical().is_loopback() => Ok(()),
+            // An IPv4 address written as one of IPv6 is none: nothing listens there.
+            Some(address) if address.ip().is_loopback() => Ok(()),
             Some(_) => {
                 Err("`admin.listen` must be an address of this machine alone: 127.0.0.1 or [::1]".into())
             }

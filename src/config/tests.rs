@@ -302,6 +302,7 @@ fn values_that_cannot_be_are_refused_by_key() {
         ("admin.listen=0.0.0.0:11090", "admin.listen"),
         ("admin.listen=[::]:11090", "admin.listen"),
         ("admin.listen=192.0.2.1:11090", "admin.listen"),
+        ("admin.listen=[::ffff:127.0.0.1]:11090", "admin.listen"),
         ("admin.listen=localhost:11090", "admin.listen"),
         ("admin.listen=127.0.0.1", "admin.listen"),
         ("admin.listen=", "admin.listen"),

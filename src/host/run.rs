@@ -109,6 +109,8 @@ async fn serve<H: Host>(
     let theirs = log.clone();
     let of_host = move || OfHost { log_lines_dropped: theirs.dropped() };
     let admin = Admin::open(&config.admin, server.operator(), of_host);
+    let theirs = server.operator().clone();
+    let watching = tokio::spawn(async move { theirs.watch().await });
     tracing::info!(
         event = "started",
         version = env!("CARGO_PKG_VERSION"),
@@ -140,6 +142,7 @@ async fn serve<H: Host>(
     host.stopping(reason, server.operator().policy().timeouts.drain);
     let stopped = async {
         server.stop(reason).await;
+        watching.abort();
         if let Some(flush) = flush {
             flush.abort();
         }

@@ -136,8 +136,11 @@ impl Operator {
         let (mut commits, mut fails, mut since) = (metrics.commits.get(), false, Instant::now());
         let mut ticks = interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while !self.is_stopping() {
+        loop {
             ticks.tick().await;
+            if self.is_stopping() {
+                return;
+            }
             if metrics.commits.get() != commits {
                 (commits, since) = (metrics.commits.get(), Instant::now());
             }

@@ -6,7 +6,7 @@ use chat_proto::{Act, ErrorCode, Remark, Role, RoomEntry, Text, Username, way_in
 use ipnet::IpNet;
 use tokio::{
     sync::{mpsc::WeakSender, oneshot},
-    time::Instant,
+    time::{Instant, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -18,6 +18,9 @@ use crate::{
     room::{Behind, Command, Inbox, SessionId, Survey, Totals, Whereabouts},
     session::{Actor, Doorkeeper, Order, SessionRegistry, Subject, Terms},
 };
+
+/// How long the fan-out is waited for by whoever wants to know how the server is: less than they wait themselves.
+const STATUS_MAX: Duration = Duration::from_secs(5);
 
 /// An operator's hold on a running server: above everyone in it. Cheap to clone. It does not keep the server going:
 /// once that stops, what needs its fan-out is refused with [`ErrorCode::ShuttingDown`].
@@ -56,7 +59,7 @@ pub struct Status {
     pub sessions: usize,
     /// Connections, those that have not logged in among them.
     pub connections: usize,
-    /// What the fan-out says; `None` of a server that stops.
+    /// What the fan-out says; `None` of a server that stops, or hangs.
     pub totals: Option<Totals>,
     /// Connections accepted since it was started.
     pub accepted: u64,
@@ -72,7 +75,7 @@ pub struct Status {
     pub lines_received: u64,
     /// Lines written to somebody's socket since then.
     pub lines_delivered: u64,
-    /// How long this question waited for the fan-out; `None` of a server that stops.
+    /// How long this question waited for the fan-out, 5 s at most; `None` of a server that stops.
     pub lag: Option<Duration>,
 }
 
@@ -124,8 +127,10 @@ impl Operator {
         let Reach { addresses, admission, registry, shared, since_ms, .. } = &*self.0;
         let (doorkeeper, metrics) = (&shared.doorkeeper, &shared.metrics);
         let asked = Instant::now();
-        let totals = self.totals().await;
-        let lag = totals.is_some().then(|| asked.elapsed());
+        let answer = timeout(STATUS_MAX, self.totals()).await;
+        let hangs = answer.is_err();
+        let totals = answer.ok().flatten();
+        let lag = (hangs || totals.is_some()).then(|| asked.elapsed());
         let ways_in = doorkeeper.ways_in();
         Status {
             addresses: addresses.clone(),
@@ -349,5 +354,38 @@ impl Server {
     #[must_use]
     pub fn operator(&self) -> &Operator {
         &self.operator
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{sync::mpsc, time::sleep};
+
+    use super::*;
+    use crate::{
+        config::Config,
+        server::{NotReady, OfHost, SILENT_MAX},
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn of_a_server_whose_fan_out_hangs_is_told_what_is_known_and_not_that_all_is_gone() {
+        let server = Server::start(&Config::default(), Vec::new(), None).expect("a server without sockets");
+        let Reach { addresses, admission, registry, shared, .. } = &*server.operator().0;
+        // Nobody takes what is asked.
+        let (inbox, _hangs) = mpsc::channel(1);
+        let operator = Operator::new(addresses, admission, registry, shared, &inbox);
+        let _somebody = server.connect_in_memory(64);
+        let status = operator.status().await;
+        assert_eq!((status.connections, status.state, status.lag), (1, State::Open, Some(STATUS_MAX)));
+        assert!(status.totals.is_none());
+        let told = operator.scrape(OfHost::default()).await;
+        let has = |name: &str| told.iter().any(|family| family.name == name);
+        assert!(has("chat_connections") && !has("chat_rooms"));
+        assert!(operator.is_live(), "not yet");
+        let theirs = operator.clone();
+        let watching = tokio::spawn(async move { theirs.watch().await });
+        sleep(SILENT_MAX).await;
+        assert_eq!((operator.is_live(), operator.not_ready()), (false, vec![NotReady::FanOutSilent]));
+        watching.abort();
     }
 }

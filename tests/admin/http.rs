@@ -53,6 +53,12 @@ fn what_is_no_request_for_a_page_here_is_told_so_and_closed() {
         (request("GET /metrics HTTP/1.1", "Host: rebound.example\r\n"), 421),
         (request("GET /metrics HTTP/1.1", ""), 400),
         (request("GET /metrics HTTP/1.0", host), 200),
+        (request("GET http://rebound.example/metrics HTTP/1.1", host), 421),
+        (request("GET /metrics HTTP/1.1", "Host: localhost\r\nHost: localhost\r\n"), 400),
+        (request("GET /metrics HTTP/1.1", "Host: localhost@rebound.example\r\n"), 421),
+        (request("OPTIONS * HTTP/1.1", host), 404),
+        (request("CONNECT localhost:80 HTTP/1.1", host), 404),
+        (request("TRACE /metrics HTTP/1.1", host), 405),
         (request("GET /metrics HTTP/9.9", host), 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n".to_vec(), 400),
         (request("GET /metrics HTTP/1.1", &format!("{host}{}", "A: b\r\n".repeat(100))), 431),
@@ -88,6 +94,35 @@ fn whoever_says_nothing_is_closed_and_keeps_nobody_out() {
     last.set_read_timeout(Some(Duration::from_secs(60))).expect("not zero");
     read_all(&mut last);
     assert!((4..30).contains(&begun.elapsed().as_secs()), "after {:?}", begun.elapsed());
+}
+
+#[test]
+fn whoever_is_slow_with_head_or_body_or_does_not_read_is_closed_in_time() {
+    let server = server();
+    let begun = Instant::now();
+    let connect = || TcpStream::connect(&server.admin).expect("it listens");
+    let head = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\nX: ", server.admin);
+    let mut dribbling = connect();
+    // A byte now and then is no progress.
+    for byte in head.bytes() {
+        if dribbling.write_all(&[byte]).is_err() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(250));
+    }
+    dribbling.set_read_timeout(Some(Duration::from_secs(60))).expect("not zero");
+    read_all(&mut dribbling);
+    assert!((4..30).contains(&begun.elapsed().as_secs()), "after {:?}", begun.elapsed());
+
+    let owing =
+        format!("POST /metrics HTTP/1.1\r\nHost: {}\r\nContent-Length: 1000000\r\n\r\n", server.admin);
+    let begun = Instant::now();
+    assert_eq!(status(&exchange(&server.admin, owing.as_bytes())), 405);
+    let asking = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\n\r\n", server.admin);
+    let mut unread = connect();
+    unread.write_all(asking.as_bytes()).expect("room");
+    assert_eq!(get(&server.admin, "/healthz/live").0, 200);
+    assert!(begun.elapsed() < Duration::from_secs(8), "a body is not waited for: {:?}", begun.elapsed());
 }
 
 #[test]
@@ -134,6 +169,20 @@ fn health_says_in_one_line_and_by_its_exit_code_what_the_admins_pages_say() {
     let said = health(&["--ready", "--set", "admin.listen=none"]);
     assert!(said.code == Some(3) && said.err.contains("admin.listen"), "{said:?}");
     assert_eq!(health(&["--ready", "--live"]).code, Some(2));
+    // A container's runtime may have closed the pipe, or its log's disk may be full.
+    #[cfg(target_os = "linux")]
+    for (sink, code) in [("/dev/full", Some(1)), ("closed", Some(0))] {
+        let mut command = std::process::Command::new(crate::process::program());
+        command.args(["health", "--live", "--address", &server.admin]);
+        if sink == "closed" {
+            let (reader, writer) = std::io::pipe().expect("a pipe");
+            drop(reader);
+            command.stdout(writer);
+        } else {
+            command.stdout(std::fs::File::options().write(true).open(sink).expect("Linux has it"));
+        }
+        assert_eq!(command.status().expect("it runs").code(), code, "{sink}");
+    }
 }
 
 #[test]

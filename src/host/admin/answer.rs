@@ -74,7 +74,11 @@ fn status(well: bool) -> StatusCode {
 fn check_host<B>(request: &Request<B>) -> Result<(), StatusCode> {
     let mut named = request.headers().get_all(HOST).iter();
     let (Some(host), None) = (named.next(), named.next()) else { return Err(StatusCode::BAD_REQUEST) };
-    let host = Authority::try_from(host.as_bytes()).map_err(|_| StatusCode::BAD_REQUEST)?;
+    let host = match request.uri().authority() {
+        // A target that names a host itself goes before the field (RFC 9112, 3.2.2).
+        Some(target) => target.clone(),
+        None => Authority::try_from(host.as_bytes()).map_err(|_| StatusCode::BAD_REQUEST)?,
+    };
     let name = host.host().trim_start_matches('[').trim_end_matches(']');
     let loopback = name.parse().is_ok_and(|address: IpAddr| address.to_canonical().is_loopback());
     if loopback || name.eq_ignore_ascii_case(LOCALHOST) {
@@ -147,6 +151,13 @@ mod tests {
         for host in [None, Some(""), Some("a b"), Some("[::1")] {
             assert_eq!(told(&server, &asked(&Method::GET, LIVE, host)).await.0, 400, "{host:?}");
         }
+        for (target, status) in [("http://localhost:11090", 200), ("http://rebound.example", 421)] {
+            let request = asked(&Method::GET, &format!("{target}{LIVE}"), Some("localhost"));
+            assert_eq!(told(&server, &request).await.0, status, "{target}");
+        }
+        let mut twice = asked(&Method::GET, LIVE, Some("localhost"));
+        twice.headers_mut().append(HOST, HeaderValue::from_static("localhost"));
+        assert_eq!(told(&server, &twice).await.0, 400, "which of the two?");
     }
 
     #[tokio::test]

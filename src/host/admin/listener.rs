@@ -84,7 +84,7 @@ fn unavailable(address: SocketAddr, error: &io::Error) {
     tracing::warn!(event = "admin_unavailable", %address, err = %error, "metrics and health cannot be told there");
 }
 
-/// Serves and looks after the server until it is told to stop.
+/// Serves until it is told to stop.
 async fn run(
     address: SocketAddr,
     listener: Option<TcpListener>,
@@ -101,7 +101,7 @@ async fn run(
     };
     tokio::select! {
         () = stop.cancelled() => {}
-        _ = async { tokio::join!(operator.watch(), serve) } => {}
+        () = serve => {}
     }
 }
 

@@ -19,7 +19,7 @@ pub use family::{Family, Kind, Sample, Value};
 pub use histogram::{Distribution, Histogram, LATENCY_SECONDS, TURN_SECONDS};
 pub use labels::{
     AuthAttempt, AuthMethod, AuthResult, Disconnect, Message, RateScope, ResumeResult, SlowAction,
-    StoreErrorKind, TlsFailure,
+    StoreErrorKind, TlsFailure, TransportKind,
 };
 pub use number::{Counter, Gauge};
 pub use store::StoreMetrics;
@@ -28,8 +28,8 @@ pub use traffic::Traffic;
 /// The counters of one server. [`families`](Self::families) tells all of them.
 pub struct Metrics {
     rejects: CounterBy<ErrorCode>,
-    /// Connections accepted.
-    pub accepted: Counter,
+    /// Connections accepted, by what they are to run over.
+    pub accepted: CounterBy<TransportKind>,
     /// Errors of `accept()`.
     pub accept_errors: Counter,
     /// Logins that succeeded, resumes among them.
@@ -86,7 +86,7 @@ impl Metrics {
         config_reload_success.set(1);
         Self {
             rejects: CounterBy::default(),
-            accepted: Counter::default(),
+            accepted: CounterBy::default(),
             accept_errors: Counter::default(),
             logins: Counter::default(),
             auth_attempts: CounterBy::default(),

@@ -11,7 +11,11 @@ impl Metrics {
 
     fn coming_and_going(&self) -> Vec<Family> {
         vec![
-            Family::counter("chat_connections_accepted_total", "Connections accepted.", &self.accepted),
+            Family::counter_by(
+                "chat_connections_accepted_total",
+                "Connections accepted, those that were turned away among them.",
+                &self.accepted,
+            ),
             Family::counter("chat_accept_errors_total", "Errors of accept().", &self.accept_errors),
             Family::counter_by(
                 "chat_disconnects_total",

@@ -41,6 +41,16 @@ macro_rules! words {
 }
 
 words! {
+    /// What a connection runs over.
+    TransportKind by "transport" {
+        /// TCP alone.
+        Tcp = "tcp",
+        /// TLS.
+        Tls = "tls",
+    }
+}
+
+words! {
     /// How somebody tries to come in.
     AuthMethod by "method" {
         /// By a name that nobody has.

@@ -114,14 +114,15 @@ impl<S: Transport> Farewell<S> {
 
     fn log(&self) {
         let About { conn, peer, since, session, missed } = &self.about;
+        let transport = S::KIND.word();
         let (reason, dur_ms) = (self.end.name(), since.elapsed().as_millis());
         let code = self.end.goodbye().map(|code| code.0);
         let err = self.end.error().map(tracing::field::display);
         if let Some(subscriber) = session {
             let (session, user) = (subscriber.id().0, subscriber.name());
-            tracing::info!(event = "session_end", conn, %peer, session, %user, reason, code, err, missed, dur_ms, "left");
+            tracing::info!(event = "session_end", conn, %peer, transport, session, %user, reason, code, err, missed, dur_ms, "left");
         } else {
-            tracing::debug!(event = "guest_end", conn, %peer, reason, code, err, dur_ms, "left before logging in");
+            tracing::debug!(event = "guest_end", conn, %peer, transport, reason, code, err, dur_ms, "left before logging in");
         }
     }
 }

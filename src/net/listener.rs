@@ -23,7 +23,7 @@ use super::{
     tls::{TURNED_AWAY, TlsAcceptor, serve_tls},
 };
 use crate::{
-    metrics::{Disconnect, RateScope},
+    metrics::{Disconnect, RateScope, TransportKind},
     platform,
     room::Inbox,
 };
@@ -58,6 +58,15 @@ pub enum Door {
     Tls(Arc<TlsAcceptor>),
 }
 
+impl Door {
+    fn transport(&self) -> TransportKind {
+        match self {
+            Self::Plain => TransportKind::Tcp,
+            Self::Tls(_) => TransportKind::Tls,
+        }
+    }
+}
+
 /// Accepts until the server stops. `connections` tracks the tasks it starts.
 pub async fn listen(
     listener: TcpListener,
@@ -76,7 +85,7 @@ pub async fn listen(
         match accepted {
             Ok((socket, peer)) => {
                 back_off = BACK_OFF_MIN;
-                shared.metrics.accepted.add(1);
+                shared.metrics.accepted.add(door.transport());
                 match admit(peer.ip(), &admission, &shared) {
                     Ok(ticket) => {
                         // What is written is written whole; waiting for more would only delay it.
@@ -94,9 +103,10 @@ pub async fn listen(
                 }
             }
             Err(error) if is_of_one_connection(&error) => {
-                shared.metrics.accepted.add(1);
+                shared.metrics.accepted.add(door.transport());
                 shared.metrics.disconnects.add(Disconnect::Broken);
-                tracing::debug!(event = "gone_before_accept", err = %error, "a connection had ended before it was accepted");
+                let transport = door.transport().name();
+                tracing::debug!(event = "gone_before_accept", transport, err = %error, "a connection had ended before it was accepted");
             }
             Err(error) => {
                 shared.metrics.accept_errors.add(1);
@@ -147,7 +157,8 @@ fn turn_away(socket: &TcpStream, door: &Door, peer: SocketAddr, refused: Refused
     if refused == Refused::Flood {
         shared.metrics.rate_limited.add(RateScope::Connection);
     }
-    tracing::debug!(event = "turned_away", %peer, code = code as u16, reason = %refused, "turned away");
+    let transport = door.transport().word();
+    tracing::debug!(event = "turned_away", %peer, transport, code = code as u16, reason = %refused, "turned away");
     if refused != Refused::Flood {
         // Nobody waits for a peer that cannot take one packet at once.
         let _ = match door {

@@ -42,7 +42,8 @@ impl<S: Transport> Member<S> {
         let subscriber = Arc::clone(session.subscriber());
         about.session = Some(Arc::clone(&subscriber));
         let (conn, peer, session_id) = (about.conn, about.peer, session.id().0);
-        tracing::info!(event = "session_start", conn, %peer, session = session_id, user = %subscriber.name(), "logged in");
+        let transport = S::KIND.word();
+        tracing::info!(event = "session_start", conn, %peer, transport, session = session_id, user = %subscriber.name(), "logged in");
         shared.metrics.logins.add(1);
         reader.widen(CLIENT_PACKET_BYTES_MAX);
         let mut write_half = None;

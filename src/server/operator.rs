@@ -147,7 +147,7 @@ impl Operator {
             sessions: registry.len(),
             connections: admission.connections(),
             totals,
-            accepted: metrics.accepted.get(),
+            accepted: metrics.accepted.sum(),
             logins: metrics.logins.get(),
             refused: ErrorCode::ALL.iter().map(|code| metrics.rejects(*code)).sum(),
             missed: metrics.missed.get(),

@@ -13,7 +13,11 @@ impl Doorkeeper {
         let published = accounts.store().device_keys().publish(account, key, now, limits::DEVICE_KEYS_MAX);
         match published.await {
             Ok(Publishing::Published) => {
-                tracing::info!(event = "key_published", %account, "another device reads sealed whispers");
+                tracing::info!(
+                    event = "key_published",
+                    account = account.get(),
+                    "another device reads sealed whispers"
+                );
                 Ok(())
             }
             Ok(Publishing::Known) => Ok(()),
@@ -28,7 +32,11 @@ impl Doorkeeper {
     pub async fn remove_key(&self, account: AccountId, key: &DeviceKey) -> Result<(), Refusal> {
         let Some(accounts) = self.accounts() else { return Err(no_accounts()) };
         accounts.store().device_keys().remove(account, key).await.map_err(|error| unavailable(&error))?;
-        tracing::info!(event = "key_removed", %account, "a device reads sealed whispers no more");
+        tracing::info!(
+            event = "key_removed",
+            account = account.get(),
+            "a device reads sealed whispers no more"
+        );
         Ok(())
     }
 

@@ -26,11 +26,11 @@ use crate::{
 
 const ENDS: [&str; 2] = ["chat_disconnects_total", "chat_rejects_total"];
 
-fn disconnect(reason: &str) -> String {
+pub fn disconnect(reason: &str) -> String {
     format!("chat_disconnects_total{{reason=\"{reason}\"}}")
 }
 
-fn reject(code: ErrorCode) -> String {
+pub fn reject(code: ErrorCode) -> String {
     format!("chat_rejects_total{{code=\"{}\",name=\"{}\"}}", code as u16, code.name())
 }
 
@@ -271,7 +271,7 @@ async fn an_address_that_connects_too_often_or_is_banned_is_turned_away_and_coun
     let now = Scraped::when_gone(&server).await;
     let moved = now.moved_since(&before, &["chat_rate_limited_total", "chat_connections_accepted_total"]);
     let flooded = "chat_rate_limited_total{scope=\"connection\"}";
-    assert_eq!(moved, [("chat_connections_accepted_total", 3), (flooded, 1)]);
+    assert_eq!(moved, [("chat_connections_accepted_total{transport=\"tcp\"}", 3), (flooded, 1)]);
     assert_eq!(
         now.moved_since(&before, &["chat_rejects_total"]),
         [(reject(ErrorCode::TooManyFromAddress).as_str(), 1)]

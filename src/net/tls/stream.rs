@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
 use super::session::{Session, TlsError};
-use crate::net::transport::Transport;
+use crate::{metrics::TransportKind, net::transport::Transport};
 
 /// Plaintext that is encrypted at once: four records. What the socket does not take of it is kept, so this bounds what a
 /// connection holds.
@@ -218,6 +218,8 @@ impl<S: Transport> AsyncWrite for TlsStream<S> {
 }
 
 impl<S: Transport> Transport for TlsStream<S> {
+    const KIND: TransportKind = TransportKind::Tls;
+
     fn abandon(&self) {
         self.socket.abandon();
     }

@@ -105,7 +105,7 @@ pub async fn listen(
             Err(error) if is_of_one_connection(&error) => {
                 shared.metrics.accepted.add(door.transport());
                 shared.metrics.disconnects.add(Disconnect::Broken);
-                let transport = door.transport().name();
+                let transport = door.transport().word();
                 tracing::debug!(event = "gone_before_accept", transport, err = %error, "a connection had ended before it was accepted");
             }
             Err(error) => {

@@ -3,14 +3,23 @@
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
+    process::Command,
     time::Duration,
 };
 
 use chat_proto::{Act, Credential, ResumeToken, RoomSettings, feature};
-use iocp_chat::client::{Client, Events, Session, Timeouts};
+use iocp_chat::client::{
+    Client, Events, Session, Timeouts,
+    tls::{Tls, Trust},
+};
 use serde_json::Value;
 
-use crate::{Logging, is, lines};
+use crate::{
+    Logging,
+    folder::Folder,
+    is, lines,
+    process::{self, ServerProcess},
+};
 
 const PASSWORD: &str = "canary-password-horse";
 const NEW_PASSWORD: &str = "canary-new-password-staple";
@@ -172,4 +181,60 @@ async fn hostile_bytes_are_nowhere_in_a_log_at_trace() {
     let lines = lines(log.file());
     assert_eq!(lines.iter().filter(is("guest_end")).count(), 5);
     assert!(lines.iter().all(|line| line["event"] != "panic"));
+}
+
+/// The libraries for TLS and HTTP log at trace too.
+#[tokio::test]
+async fn over_tls_and_in_the_admins_http_there_is_nothing_to_be_read_either() {
+    let folder = Folder::new("chat log tls");
+    let (data, file) = (folder.join("data"), folder.join("chat.log"));
+    let run = |args: &[&str]| {
+        let output = Command::new(process::program()).arg("--data").arg(&data).args(args).output();
+        let output = output.expect("it runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(&["cert", "selfsigned", "--host", "localhost"]);
+    let setting = format!("log.file={}", file.display());
+    let settings = [
+        "log.level=trace",
+        "database.url=none",
+        "tls.listen=127.0.0.1:0",
+        "admin.listen=127.0.0.1:0",
+        &setting,
+    ];
+    let set: Vec<_> = settings.into_iter().flat_map(|setting| ["--set", setting]).collect();
+    let server = ServerProcess::with_accounts(&data, &set);
+    let port = server.tls.expect("it listens").port();
+    let tls = Tls::new("127.0.0.1", port, Trust::Anyone).expect("a client");
+    let client = Client::connect_tls(&tls).await.expect("hands are shaken");
+    let (kim, _events) = client.log_in("kim", Credential::None).await.expect("free");
+    kim.broadcast(BROADCAST).await.expect("said");
+    kim.log_out().await.expect("bye");
+    let esc = "\u{1b}[2Jowned\u{7}\r\nX: \u{202e}owned\r\n\r\n";
+    for (port, begin) in
+        [(port, "\u{16}\u{3}\u{1}"), (admin_port(&server), "GET /owned HTTP/1.1\r\nHost: owned")]
+    {
+        let mut socket = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
+        socket.set_read_timeout(Some(Duration::from_secs(30))).expect("a socket");
+        let _ = socket.write_all(format!("{begin}{esc}").as_bytes());
+        let _ = socket.read_to_end(&mut Vec::new());
+    }
+    run(&["ctl", "stop"]);
+    let text = std::fs::read_to_string(&file).expect("text");
+    let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+    assert!(!text.contains(acts), "{text:?}");
+    for secret in [BROADCAST, "canary", "owned"] {
+        for form in forms(secret.as_bytes()) {
+            assert!(!text.contains(&form), "{form:?} is in the log");
+        }
+    }
+    let told = lines(file);
+    let start = told.iter().find(is("session_start")).expect("kim came");
+    assert_eq!(start["transport"], "tls");
+    assert!(told.iter().any(|line| line["event"] == "tls_failed"), "{text}");
+    check_form(&told);
+}
+
+fn admin_port(server: &ServerProcess) -> u16 {
+    server.admin.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port")
 }

@@ -3,9 +3,8 @@
 use std::{
     collections::BTreeSet,
     fs,
-    io::Write,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -23,11 +22,11 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject},
 };
 use tokio_rustls::TlsConnector;
-use tracing::subscriber::DefaultGuard;
 
 use crate::{
     common::{heard, unthrottled},
     folder::Folder,
+    heard::Heard,
     stage::{DAY, PIPE_BYTES, Stage, client, files, in_days, localhost, now_ms, params, put_pair, serve},
 };
 
@@ -147,36 +146,6 @@ async fn of_1000_handshakes_during_100_exchanges_of_the_certificate_none_fails()
     assert!(seen > 5, "only {seen} certificates were shown in {exchanges} exchanges");
 }
 
-/// What is logged from here on, in this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn observe() -> (Self, DefaultGuard) {
-        let log = Self::default();
-        let writer = log.clone();
-        let subscriber =
-            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    fn count(&self, event: &str) -> usize {
-        let log = self.0.lock().expect("whole");
-        String::from_utf8_lossy(&log).matches(&format!("event=\"{event}\"")).count()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("whole").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Time for the server to look at the files, and to look again.
 async fn looks_pass() {
     tokio::time::sleep(Duration::from_secs(7)).await;
@@ -184,7 +153,7 @@ async fn looks_pass() {
 
 #[tokio::test(start_paused = true)]
 async fn new_files_are_shown_by_themselves_and_bad_ones_are_told_once_and_change_nothing() {
-    let (log, _guard) = Log::observe();
+    let log = Heard::here();
     let stage = Stage::set(&unthrottled());
     let (kim, _events) = stage.guest("kim").await;
     let (_lee, mut to_lee) = stage.guest("lee").await;
@@ -236,7 +205,7 @@ async fn new_files_are_shown_by_themselves_and_bad_ones_are_told_once_and_change
 
 #[tokio::test(start_paused = true)]
 async fn a_certificate_that_expires_soon_is_told_once_a_day() {
-    let (log, _guard) = Log::observe();
+    let log = Heard::here();
     let folder = Folder::new("tls soon");
     put_pair(&folder, &params(-1, 10));
     let _server = serve(&unthrottled(), &folder, None);
@@ -257,7 +226,7 @@ fn clock() -> u64 {
 
 #[tokio::test(start_paused = true)]
 async fn a_certificate_that_is_there_before_its_time_is_shown_when_that_has_come() {
-    let (log, _guard) = Log::observe();
+    let log = Heard::here();
     let folder = Folder::new("tls early");
     put_pair(&folder, &params(-1, 100));
     let certificates = Arc::new(Certificates::load(files(&folder, None), false, clock).expect("a pair"));

@@ -4,8 +4,13 @@
 mod common;
 #[path = "../common/folder.rs"]
 mod folder;
+#[path = "../common/heard.rs"]
+mod heard;
 #[path = "../common/process.rs"]
 mod process;
+#[path = "../metrics/scraped.rs"]
+#[allow(dead_code, reason = "the tests of metrics use all of it")]
+mod scraped;
 
 mod certificates;
 mod clients;
@@ -15,3 +20,4 @@ mod handshakes;
 mod hello;
 mod program;
 mod stage;
+mod told;

@@ -136,6 +136,44 @@ fn every_event_is_in_the_catalogue_with_its_level_and_its_fields_and_no_other() 
     }
 }
 
+/// What no test can have happen: a task of the server's own has panicked, or Windows does not take its status.
+const DEFECTS: [&str; 6] = [
+    "fan_out_failed",
+    "history_failed",
+    "ledger_failed",
+    "mailboxes_failed",
+    "resume_failed",
+    "service_status_failed",
+];
+
+#[test]
+fn every_event_happens_in_a_test_that_asks_for_it_by_name() {
+    let mut tests = String::new();
+    collect(&root().join("tests"), &mut tests, &|code| code);
+    collect(&root().join("src"), &mut tests, &|code| {
+        // Of the code that is tested nothing counts.
+        code.split_once("#[cfg(test)]\nmod tests {").map_or("", |(_, tests)| tests)
+    });
+    for event in catalogue().keys() {
+        let forms = [format!("\"{event}\""), format!("event={event}")];
+        let named = forms.iter().any(|form| tests.contains(form));
+        assert_ne!(named, DEFECTS.contains(&&**event), "{event}: named in a test, or a defect, and not both");
+    }
+}
+
+/// The text of all files but this one, as far as `part` takes it.
+fn collect(folder: &Path, text: &mut String, part: &dyn Fn(&str) -> &str) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("readable").path();
+        if path.is_dir() {
+            collect(&path, text, part);
+        } else if path.extension().is_some_and(|kind| kind == "rs") && !path.ends_with("events/catalogue.rs")
+        {
+            *text += part(&fs::read_to_string(&path).expect("text"));
+        }
+    }
+}
+
 #[test]
 fn the_event_log_of_windows_has_the_numbers_of_the_catalogue() {
     let code = read("src/host/service/event_log.rs");

@@ -27,7 +27,7 @@ use std::{
 };
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 pub use accounts::{AccountsConfig, HashingConfig, NamePolicy, Registration, SecondLogin};
 pub use admin::AdminConfig;
@@ -47,6 +47,12 @@ pub use tls::{DEFAULT_TLS_PORT, TlsConfig};
 /// The port of the C++ server this one succeeds.
 pub const DEFAULT_PORT: u16 = 11021;
 
+/// The longest time that the server's own clocks can be set to: what the wire has room for, in milliseconds.
+const TIME_MAX: Duration = Duration::from_millis(u32::MAX as u64);
+
+/// The most of something that a place is kept for, each: more than any machine has room for.
+const PLACES_MAX: usize = 10_000_000;
+
 /// All settings, checked.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -57,7 +63,8 @@ pub struct Config {
     pub allow_plaintext: bool,
     /// The folder for what outlives the process. None: `%ProgramData%\iocp-chat\NAME` as a service, else one of the
     /// user's own, as `chat-server --help` says.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(serialize_with = "shown", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<PathBuf>")]
     pub data: Option<PathBuf>,
     /// How many.
     pub limits: LimitConfig,
@@ -170,6 +177,12 @@ pub struct Bounds {
     pub bytes: usize,
 }
 
+/// A folder's name need not be Unicode, and TOML is.
+#[expect(clippy::ref_option, reason = "serde calls it with this")]
+fn shown<S: Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
+    path.as_ref().map(|path| path.to_string_lossy()).serialize(to)
+}
+
 impl Default for Config {
     fn default() -> Self {
         let secs = Duration::from_secs;
@@ -261,6 +274,10 @@ impl Config {
         if let Some((key, _)) = at_least_one.iter().find(|(_, value)| *value == 0) {
             return Err(format!("`{key}` must be at least 1"));
         }
+        let places = [("limits.connections", self.limits.connections), ("resume.absent", self.resume.absent)];
+        if let Some((key, _)) = places.iter().find(|(_, value)| *value > PLACES_MAX) {
+            return Err(format!("`{key}` must be at most {PLACES_MAX}"));
+        }
         let timeouts = &self.timeouts;
         let at_least_a_millisecond = [
             ("timeouts.login", timeouts.login),
@@ -270,6 +287,31 @@ impl Config {
         ];
         if let Some((key, _)) = at_least_a_millisecond.iter().find(|(_, time)| time.as_millis() == 0) {
             return Err(format!("`{key}` must be at least 1ms"));
+        }
+        let times = [
+            ("timeouts.login", timeouts.login),
+            ("timeouts.packet", timeouts.packet),
+            ("timeouts.ping_after", timeouts.ping_after),
+            ("timeouts.idle", timeouts.idle),
+            ("timeouts.write", timeouts.write),
+            ("timeouts.drain", timeouts.drain),
+            ("timeouts.system_shutdown", timeouts.system_shutdown),
+            ("resume.grace", self.resume.grace),
+            ("resume.ttl", self.resume.ttl),
+            ("tls.handshake", self.tls.handshake),
+        ];
+        if let Some((key, _)) = times.iter().find(|(_, time)| *time > TIME_MAX) {
+            return Err(format!("`{key}` must be at most 49 days"));
+        }
+        let paths = [
+            ("data", &self.data),
+            ("tls.certificate", &self.tls.certificate),
+            ("tls.key", &self.tls.key),
+            ("tls.client_ca", &self.tls.client_ca),
+        ];
+        let empty = |path: &Option<PathBuf>| path.as_ref().is_some_and(|path| path.as_os_str().is_empty());
+        if let Some((key, _)) = paths.iter().find(|(_, path)| empty(path)) {
+            return Err(format!("`{key}` is empty: without one it is left out"));
         }
         if self.listen.is_empty() && self.tls.listen.is_empty() {
             return Err("`listen` needs an address".into());

@@ -59,7 +59,7 @@ pub struct HashingConfig {
     pub passes: u32,
     /// Lanes, which a hash could use threads for.
     pub lanes: u32,
-    /// Hashes that run at once; 0: one for each processor.
+    /// Hashes that run at once, at most 1,024; 0: one for each processor.
     pub at_once: usize,
 }
 
@@ -67,10 +67,15 @@ impl HashingConfig {
     /// The least that OWASP's Password Storage Cheat Sheet takes: 7 MiB, and as much work as 12 MiB three times.
     const MEMORY_KIB_MIN: u32 = 7_168;
     const WORK_KIB_MIN: u64 = 35_840;
+    /// Each takes its memory, and a thread.
+    const AT_ONCE_MAX: usize = 1_024;
 
     /// Says what cannot be, or would be too weak, naming the key.
     pub fn check(&self) -> Result<(), String> {
-        let Self { memory_kib, passes, lanes, .. } = *self;
+        let Self { memory_kib, passes, lanes, at_once } = *self;
+        if at_once > Self::AT_ONCE_MAX {
+            return Err(format!("`accounts.hashing.at_once` must be at most {}", Self::AT_ONCE_MAX));
+        }
         let fits = (1..=64).contains(&lanes) && memory_kib >= 8 * lanes && memory_kib <= 1024 * 1024;
         let strong = memory_kib >= Self::MEMORY_KIB_MIN
             && u64::from(memory_kib) * u64::from(passes) >= Self::WORK_KIB_MIN;

@@ -181,6 +181,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::config::Policy;
 
     /// Of each key another value than the default, which is possible alone.
     const OTHERS: &str = r#"
@@ -246,6 +247,37 @@ mod tests {
             assert_eq!(changes.restart.iter().any(|changed| changed == path), !is_live, "{path}");
             assert_eq!(changes.in_force.len() + changes.restart.len(), 1);
         }
+    }
+
+    #[test]
+    fn what_is_told_to_be_in_force_is_what_the_server_looks_at() {
+        let others: Config = toml::from_str(OTHERS).expect("every key");
+        for (path, change) in CHANGES {
+            // The log has that one, and `limits.notice_members` stands among limits of which the rest may change.
+            if ["log.level", "limits.notice_members"].contains(path) {
+                continue;
+            }
+            let [mut table, mut other] =
+                [&Config::default(), &others].map(|config| Table::try_from(config).expect("TOML"));
+            put(&mut table, path, take(&mut other, path));
+            let changed: Config = table.try_into().expect("settings");
+            let is_other = Policy::of(&changed) != Policy::of(&Config::default());
+            assert_eq!(is_other, *change != Restart, "{path}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_whose_name_is_no_text_is_one_like_any_other() {
+        use std::{ffi::OsString, os::unix::ffi::OsStringExt as _};
+        let mut config =
+            Config { data: Some(OsString::from_vec(vec![b'd', 0xff]).into()), ..Config::default() };
+        assert!(config.to_toml().contains("data = \"d\u{fffd}\""), "{}", config.to_toml());
+        let started = config.clone();
+        assert_eq!(blend(&started, &started, &config).expect("possible").1, Changes::default());
+        config.limits.guests = 5;
+        let (in_force, changes) = blend(&started, &started, &config).expect("possible");
+        assert_eq!((in_force.limits.guests, changes.in_force), (5, vec!["limits.guests".to_owned()]));
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl DatabaseConfig {
     pub fn shown_url(&self) -> String {
         let Some((scheme, rest)) = self.url.split_once("://") else { return self.url.clone() };
         let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
-        if !place.contains('@') && place.contains(':') && query.is_some_and(|query| query.contains('@')) {
+        if place.contains(':') && query.is_some_and(|query| query.contains('@')) {
             // A password with a question mark in it, perhaps.
             return format!("{scheme}://{}", Self::HIDDEN);
         }
@@ -89,6 +89,7 @@ mod tests {
             ("postgres://db/chat?user=kim&password=secret", "postgres://db/chat?user=kim&password=***"),
             ("postgres://:secret@/chat", "postgres://:***@/chat"),
             ("postgres://kim:se?cr@db/chat", "postgres://***"),
+            ("postgres://kim:se@c?secret@db/chat", "postgres://***"),
             ("postgres://kim@db/chat", "postgres://kim@db/chat"),
             ("file", "file"),
         ] {

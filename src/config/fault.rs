@@ -35,13 +35,25 @@ pub struct Position {
     pub column: usize,
 }
 
-impl Position {
-    /// The place of a byte in a text.
-    #[must_use]
-    pub fn of(text: &str, byte: usize) -> Self {
-        let before = &text[..text.floor_char_boundary(byte)];
-        let line_begin = before.rfind('\n').map_or(0, |end| end + 1);
-        Self { line: before.matches('\n').count() + 1, column: before[line_begin..].chars().count() + 1 }
+/// Finds places in a text, of which there may be as many as it has bytes.
+pub(super) struct Places<'t> {
+    text: &'t str,
+    /// Where each line begins.
+    lines: Vec<usize>,
+}
+
+impl<'t> Places<'t> {
+    pub fn of(text: &'t str) -> Self {
+        let lines = text.match_indices('\n').map(|(end, _)| end + 1);
+        Self { text, lines: [0].into_iter().chain(lines).collect() }
+    }
+
+    /// The place of a byte.
+    pub fn at(&self, byte: usize) -> Position {
+        let byte = self.text.floor_char_boundary(byte);
+        let line = self.lines.partition_point(|begin| *begin <= byte);
+        let begin = self.lines[line - 1];
+        Position { line, column: self.text[begin..byte].chars().count() + 1 }
     }
 }
 
@@ -107,6 +119,11 @@ impl ConfigError {
     }
 }
 
+/// The keys that a message names, in backticks; other words stand there too.
+pub(super) fn named(message: &str) -> impl Iterator<Item = &str> {
+    message.split('`').skip(1).step_by(2)
+}
+
 fn lines(faults: &[Fault]) -> String {
     let mut lines: Vec<_> = faults.iter().take(FAULTS_MAX).map(ToString::to_string).collect();
     if faults.len() > FAULTS_MAX {
@@ -122,13 +139,15 @@ mod tests {
     #[test]
     fn a_place_is_counted_as_editors_do() {
         let text = "a = 1\r\n이름 = 'é'\r\n";
+        let places = Places::of(text);
         let at = |needle| {
-            let Position { line, column } = Position::of(text, text.find(needle).expect("it is there"));
+            let Position { line, column } = places.at(text.find(needle).expect("it is there"));
             (line, column)
         };
         assert_eq!((at("a"), at("1"), at("이"), at("'é")), ((1, 1), (1, 5), (2, 1), (2, 6)));
-        assert_eq!(Position::of(text, text.len()), Position { line: 3, column: 1 });
-        assert_eq!(Position::of(text, 8), Position { line: 2, column: 1 }, "inside a character");
+        assert_eq!(places.at(text.len()), Position { line: 3, column: 1 });
+        assert_eq!(places.at(8), Position { line: 2, column: 1 }, "inside a character");
+        assert_eq!(Places::of("").at(0), Position { line: 1, column: 1 });
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A settings file: its bytes as text, and the text as values that know their places.
 
-use std::{fs::File, io::Read as _, ops::Range, path::Path, sync::Arc};
+use std::{collections::HashSet, fs::File, io::Read as _, ops::Range, path::Path, sync::Arc};
 
 use serde::Deserialize as _;
 use toml::{
@@ -9,7 +9,7 @@ use toml::{
 };
 
 use super::{
-    fault::{Fault, Origin, Position},
+    fault::{Fault, Origin, Places, Position},
     keys::{join, keys},
 };
 
@@ -45,12 +45,13 @@ pub(super) fn read(path: &Path) -> Result<Vec<Entry>, Vec<Fault>> {
     }
     let at = |place: Option<Position>| Origin::File(Arc::clone(&path), place);
     let text = decode(&bytes).map_err(|(place, message)| vec![Fault::new(at(place), message)])?;
+    let places = Places::of(text);
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        return Err(syntax_faults(text, &errors, |place| at(Some(place))));
+        return Err(syntax_faults(text, &places, &errors, |place| at(Some(place))));
     }
     let mut entries = Vec::new();
-    flatten(table.into_inner(), "", &|span| at(Some(Position::of(text, span.start))), &mut entries);
+    flatten(table.into_inner(), "", &|span| at(Some(places.at(span.start))), &mut entries);
     Ok(entries)
 }
 
@@ -66,17 +67,22 @@ fn decode(bytes: &[u8]) -> Result<&str, (Option<Position>, &'static str)> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     std::str::from_utf8(bytes).map_err(|error| {
         let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-        (Some(Position::of(&valid, valid.len())), OTHER)
+        (Some(Places::of(&valid).at(valid.len())), OTHER)
     })
 }
 
 /// One fault a line: what else is wrong there most likely follows from the first.
-fn syntax_faults(text: &str, errors: &[Error], at: impl Fn(Position) -> Origin) -> Vec<Fault> {
+fn syntax_faults(
+    text: &str,
+    places: &Places<'_>,
+    errors: &[Error],
+    at: impl Fn(Position) -> Origin,
+) -> Vec<Fault> {
     let mut faults: Vec<Fault> = Vec::new();
-    let mut lines = std::collections::HashSet::new();
+    let mut lines = HashSet::new();
     for error in errors {
         let span = error.span().unwrap_or_default();
-        let place = Position::of(text, span.start);
+        let place = places.at(span.start);
         if lines.insert(place.line) {
             faults.push(Fault::new(at(place), &syntax_message(text, error.message(), span)));
         }
@@ -109,7 +115,13 @@ pub(super) fn flatten(
     entries: &mut Vec<Entry>,
 ) {
     for (key, value) in table {
-        let (key_span, path) = (key.span(), join(outer, key.get_ref()));
+        // In quotes a dot is part of a name, of which there is none.
+        let name = if key.get_ref().contains('.') {
+            format!("{:?}", key.get_ref())
+        } else {
+            key.get_ref().to_string()
+        };
+        let (key_span, path) = (key.span(), join(outer, &name));
         let span = value.span();
         let value = match value.into_inner() {
             DeValue::Table(inner) if keys().section(&path).is_some() => {

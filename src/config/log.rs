@@ -93,8 +93,8 @@ impl LogConfig {
     }
 }
 
-/// The filter that the directives of `log.level` make. A word alone has to be a level: `EnvFilter` would take one that is mistyped
-/// for part of a program, and log all of that and nothing else.
+/// The filter that the directives of `log.level` make. A word alone has to be a level: `EnvFilter` would take one that is
+/// mistyped for part of a program, and log all of that and nothing else.
 pub fn log_filter(directives: &str) -> Result<EnvFilter, String> {
     for word in directives.split(',').map(str::trim) {
         if !word.contains(['=', '[']) && word.parse::<LevelFilter>().is_err() {

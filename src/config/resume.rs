@@ -31,15 +31,7 @@ impl Default for ResumeConfig {
 }
 
 impl ResumeConfig {
-    /// What the wire has room for, in milliseconds.
-    const TIME_MAX: Duration = Duration::from_millis(u32::MAX as u64);
-
     pub(super) fn check(&self) -> Result<(), String> {
-        for (key, time) in [("grace", self.grace), ("ttl", self.ttl)] {
-            if time > Self::TIME_MAX {
-                return Err(format!("`resume.{key}` must be at most {} days", 49));
-            }
-        }
         if self.absent == 0 {
             return Err("`resume.absent` must be at least 1".into());
         }

@@ -15,10 +15,10 @@ use toml::{
 use super::{
     Config, ConfigError,
     changes::put,
-    fault::{Fault, Origin},
+    fault::{Fault, Origin, named},
     file::{self, BACKSLASH, Entry},
     keys::{Key, Kind, keys},
-    suggest::suggest,
+    suggest::{suggest, suggest_variable},
 };
 
 /// A variable of this form sets a key: `CHAT_LIMITS__CONNECTIONS` is `limits.connections`.
@@ -69,19 +69,37 @@ impl Loaded {
     pub fn origin(&self, path: &str) -> &Origin {
         self.origins.get(path).unwrap_or(&Origin::Default)
     }
+
+    /// What is wrong with the settings together, with where the first of the keys stands that it names in backticks and
+    /// somebody has set.
+    #[must_use]
+    pub fn located(&self, message: &str) -> String {
+        let origin = named(message).find_map(|path| self.origins.get(path));
+        origin.map_or_else(|| message.into(), |origin| format!("{origin}: {message}"))
+    }
 }
 
 /// The key that a variable sets; `None` of a variable that is no setting.
 #[must_use]
 pub fn key_of_variable(name: &str) -> Option<String> {
-    // Windows does not tell one case from the other.
-    let name = if cfg!(windows) { name.to_uppercase() } else { name.to_owned() };
+    let name = as_we_write(name);
     if let Some((_, path)) = SHORT_VARIABLES.iter().find(|(short, _)| *short == name) {
         return Some((*path).into());
     }
     let path = name.strip_prefix(VARIABLE_PREFIX)?.to_lowercase();
-    (path.contains(VARIABLE_SEPARATOR) || keys().find(&path).is_some())
-        .then(|| path.replace(VARIABLE_SEPARATOR, "."))
+    let is_ours = || keys().find(&path).is_some() || keys().section(&path).is_some();
+    (path.contains(VARIABLE_SEPARATOR) || is_ours()).then(|| path.replace(VARIABLE_SEPARATOR, "."))
+}
+
+/// Windows does not tell one case from the other.
+fn as_we_write(variable: &str) -> String {
+    if cfg!(windows) { variable.to_uppercase() } else { variable.to_owned() }
+}
+
+/// All variables that set something.
+fn variables() -> Vec<String> {
+    let short = SHORT_VARIABLES.iter().map(|(short, _)| (*short).to_owned());
+    keys().all().map(|key| variable_of(&key.path)).chain(short).collect()
 }
 
 /// The variable that sets a key.
@@ -103,8 +121,12 @@ impl Sources {
         // So that the whole of a section goes before a key in it, wherever they stand.
         environment.sort();
         for (name, text) in environment {
+            let origin = Origin::Environment(name.clone());
             if let Some(path) = key_of_variable(name) {
-                layers.put_text(&path, text, &Origin::Environment(name.clone()));
+                layers.put_text(&path, text, &origin);
+            } else if let Some(meant) = suggest_variable(&as_we_write(name), &variables()) {
+                let message = format!("there is no such setting; did you mean {meant}?");
+                layers.faults.push(Fault::new(origin, &message));
             }
         }
         for Flag { name, path, text } in &self.flags {
@@ -180,8 +202,7 @@ impl Layers {
             };
             // What is wrong together is told where the first of the keys stands that the message names and somebody
             // has set. Without that key there may be something else to tell.
-            let named = message.split('`').skip(1).step_by(2);
-            let Some(origin) = named.into_iter().find_map(|path| self.unset(path)) else {
+            let Some(origin) = named(&message).find_map(|path| self.unset(path)) else {
                 self.faults.push(Fault::new(Origin::Default, &message));
                 return Err(ConfigError::new(self.faults));
             };
@@ -310,12 +331,17 @@ impl Config {
 impl Flag {
     /// What `--set` is given: `limits.connections=5`.
     pub fn set(text: &str) -> Result<Self, ConfigError> {
-        let Some((path, value)) = text.split_once('=') else {
-            let fault = Fault::new(Origin::CommandLine(format!("--set {text}")), "expected KEY=VALUE");
-            return Err(ConfigError::new(vec![fault]));
-        };
-        let path = path.trim();
-        // Without the value: it may be a secret.
-        Ok(Self { name: format!("--set {path}"), path: path.into(), text: value.trim().into() })
+        let of_key = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let key = text.trim_start();
+        let (path, rest) = key.split_at(key.find(|c| !of_key(c)).unwrap_or(key.len()));
+        // Without what follows: it may be a secret.
+        let name = format!("--set {path}");
+        match rest.trim_start().strip_prefix('=') {
+            Some(value) => Ok(Self { name, path: path.into(), text: value.trim().into() }),
+            None => Err(ConfigError::new(vec![Fault::new(
+                Origin::CommandLine(name),
+                "expected KEY=VALUE, as limits.connections=500",
+            )])),
+        }
     }
 }

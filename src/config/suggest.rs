@@ -8,12 +8,28 @@ use super::keys::{keys, split};
 const NAMES_ALIKE: f64 = 0.82;
 /// From here on two whole paths are.
 const PATHS_ALIKE: f64 = 0.72;
+/// From here on the names of two variables are. Others begin with the same word: those of the client, and those that a
+/// cluster makes for a service of that name.
+const VARIABLES_ALIKE: f64 = 0.8;
 
 /// The key or section that is most likely meant.
 pub(super) fn suggest(path: &str) -> Option<&'static str> {
     let path = path.to_lowercase().replace('-', "_");
     let scored = keys().paths().filter_map(|known| Some((score(&path, known)?, known)));
     scored.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, known)| known)
+}
+
+/// The variable of these that is most likely meant by one that is none of them; nothing, where that is somebody else's.
+pub(super) fn suggest_variable<'v>(name: &str, variables: &'v [String]) -> Option<&'v str> {
+    // One underscore for two is the most likely slip.
+    let folded = |name: &str| name.replace("__", "_");
+    let (prefix, wrong) = name.split_once('_')?;
+    let scored = variables.iter().filter_map(|known| {
+        let rest = known.strip_prefix(prefix)?.strip_prefix('_')?;
+        Some((normalized_damerau_levenshtein(&folded(wrong), &folded(rest)), known))
+    });
+    let (score, meant) = scored.max_by(|(one, _), (other, _)| one.total_cmp(other))?;
+    (score >= VARIABLES_ALIKE).then_some(meant)
 }
 
 /// How alike two paths are, if they are.
@@ -59,6 +75,27 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(suggest(wrong), meant, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_mistyped_is_told_from_one_of_another_program() {
+        let variables =
+            ["CHAT_LIMITS__CONNECTIONS", "CHAT_LISTEN", "CHAT_LISTEN_TLS", "CHAT_LOG", "CHAT_TLS__KEY"];
+        let variables = variables.map(str::to_owned);
+        for (wrong, meant) in [
+            ("CHAT_LIMITS_CONNECTIONS", Some("CHAT_LIMITS__CONNECTIONS")),
+            ("CHAT_LISTEN_TSL", Some("CHAT_LISTEN_TLS")),
+            ("CHAT_LISTNE", Some("CHAT_LISTEN")),
+            ("CHAT_TLS_KEY", Some("CHAT_TLS__KEY")),
+            ("CHAT_KEYS", None),
+            ("CHAT_PORT", None),
+            ("CHAT_SERVICE_HOST", None),
+            ("CHATS_LISTEN", None),
+            ("LISTEN", None),
+            ("PATH", None),
+        ] {
+            assert_eq!(suggest_variable(wrong, &variables), meant, "{wrong}");
         }
     }
 }

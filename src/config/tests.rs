@@ -143,6 +143,38 @@ fn an_unknown_key_is_refused_by_name_wherever_it_stands() {
     }
     assert!(load(None, &[], &["nosuch=1"]).expect_err("no such key").contains("nosuch"));
     assert!(Flag::set("listen").expect_err("no value").to_string().contains("KEY=VALUE"));
+    let quoted = wrong("\"limits.connections\" = 5\n");
+    assert_eq!(quoted, ["1:1: there is no key `\"limits.connections\"`; did you mean `limits.connections`?"]);
+    let tables = wrong("[[limits]]\nconnections = 5\n");
+    assert_eq!(tables, ["1:3: `limits` is a section: its keys stand below [limits]"]);
+    let inner = wrong("[limits.more]\n[rates]\nchat = { per_second = 1, brust = 2 }\n");
+    assert_eq!(
+        inner,
+        [
+            "1:9: there is no key `limits.more`",
+            "3:26: there is no key `rates.chat.brust`; did you mean `rates.chat.burst`?"
+        ]
+    );
+}
+
+#[test]
+fn a_variable_that_is_mistyped_is_not_passed_over() {
+    for (wrong, meant) in [
+        ("CHAT_LIMITS_CONNECTIONS", "CHAT_LIMITS__CONNECTIONS"),
+        ("CHAT_LISTEN_TSL", "CHAT_LISTEN_TLS"),
+        ("CHAT_ALOW_PLAINTEXT", "CHAT_ALLOW_PLAINTEXT"),
+        ("CHAT_DATABASE_URL", "CHAT_DATABASE__URL"),
+    ] {
+        let error = load(None, &[(wrong, "secret")], &[]).expect_err(wrong);
+        assert_eq!(error, format!("environment {wrong}: there is no such setting; did you mean {meant}?"));
+    }
+    let error = load(None, &[("CHAT_DATABASE", "secret")], &[]).expect_err("a section");
+    assert!(error.starts_with("environment CHAT_DATABASE: `database` is a section"), "{error}");
+    let of_others =
+        ["CONFIG", "USER", "PASSWORD", "KEYS", "INVITE", "PIN", "CA", "KNOWN_HOSTS", "PORT", "SERVICE_HOST"];
+    for name in of_others {
+        assert!(load(None, &[(&format!("CHAT_{name}"), "x")], &[]).is_ok(), "{name}");
+    }
 }
 
 #[test]
@@ -221,6 +253,12 @@ fn a_file_that_cannot_be_read_or_is_none_of_ours_is_told_by_name() {
     assert!(missing.starts_with("no such.toml: "), "{missing}");
     let large = wrong(vec![b'#'; 1024 * 1024 + 1]);
     assert!(large[0].contains("at most"), "{large:?}");
+    let folder = std::env::temp_dir();
+    let error = load(Some(&folder), &[], &[]).expect_err("a folder");
+    assert!(error.starts_with(&folder.display().to_string()) && error.lines().count() == 1, "{error}");
+    let secret =
+        load(None, &[], &[&format!("database.url_file={}", folder.display())]).expect_err("a folder");
+    assert!(secret.starts_with("--set database.url_file: ") && secret.lines().count() == 1, "{secret}");
 }
 
 #[test]
@@ -255,6 +293,10 @@ fn no_error_repeats_what_may_be_a_secret() {
         let error = load(None, &[], &[set]).expect_err(set);
         assert!(error.contains("database.url") && !error.contains("p@ss"), "{error}");
     }
+    for set in ["database.url postgres://kim:p@ss@db?a=b", "database.url:postgres://kim:p@ss@db", "p@ss"] {
+        let error = Flag::set(set).expect_err(set).to_string();
+        assert!(error.contains("KEY=VALUE") && !error.contains("ss@db") && !error.contains("@ss"), "{error}");
+    }
     let found = wrong("[database]\nurl = \"postgres://kim:p@ss\\word@db\"\n");
     assert!(found.len() == 1 && !found[0].contains("p@ss"), "{found:?}");
 }
@@ -282,6 +324,20 @@ fn values_that_cannot_be_are_refused_by_key() {
         ("limits.connections=0", "limits.connections"),
         ("limits.connections=-1", "connections"),
         ("limits.connections=many", "connections"),
+        ("limits.connections=10000001", "limits.connections"),
+        ("resume.absent=10000001", "resume.absent"),
+        ("resume.grace=50d", "resume.grace"),
+        ("resume.ttl=50d", "resume.ttl"),
+        ("accounts.hashing.at_once=1025", "accounts.hashing.at_once"),
+        ("timeouts.login=50d", "timeouts.login"),
+        ("timeouts.packet=50d", "timeouts.packet"),
+        ("timeouts.write=50d", "timeouts.write"),
+        ("timeouts.drain=300000000000years", "timeouts.drain"),
+        ("timeouts.system_shutdown=50d", "timeouts.system_shutdown"),
+        ("tls.handshake=50d", "tls.handshake"),
+        ("data=", "`data`"),
+        ("tls.certificate=", "tls.certificate"),
+        ("tls.key=''", "tls.key"),
         ("timeouts.idle=30s", "timeouts.idle"),
         ("timeouts.ping_after=99s", "timeouts.idle"),
         ("timeouts.ping_after=0s", "timeouts.ping_after"),

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 
 use super::exit::Failure;
-use crate::config::{Config, ConfigError, Flag, Loaded, Sources};
+use crate::config::{Config, ConfigError, Flag, Loaded, Sources, key_of_variable};
 
 /// A chat server: log in, talk to everyone, whisper to one.
 ///
@@ -138,12 +138,8 @@ impl Settings {
 
     /// The same, with where each comes from.
     pub fn read(&self) -> Result<Loaded, Failure> {
-        let environment =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
-        // A value that is not Unicode is nobody's setting, unless it is one of ours: then it is wrong.
-        let environment = environment.map(|(name, value)| (name, value.to_string_lossy().into_owned()));
         let sources =
-            Sources { file: self.config.clone(), environment: environment.collect(), flags: self.flags()? };
+            Sources { file: self.config.clone(), environment: environment()?, flags: self.flags()? };
         let mut loaded = sources.load()?;
         // As it was typed: a path need not be Unicode.
         if let Some(data) = &self.data {
@@ -172,6 +168,22 @@ impl Settings {
         }
         Ok(flags)
     }
+}
+
+/// The variables. What is not Unicode is nobody's setting, unless its name is one of ours: then it is wrong.
+pub fn environment() -> Result<Vec<(String, String)>, Failure> {
+    let mut variables = Vec::new();
+    for (name, value) in std::env::vars_os() {
+        let Ok(name) = name.into_string() else { continue };
+        match value.into_string() {
+            Ok(value) => variables.push((name, value)),
+            Err(_) if key_of_variable(&name).is_some() => {
+                return Err(Failure::Config(format!("environment {name}: its value is not Unicode")));
+            }
+            Err(_) => {}
+        }
+    }
+    Ok(variables)
 }
 
 /// Addresses as a variable has them.

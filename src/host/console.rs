@@ -16,6 +16,7 @@ use super::{
     exit::Failure,
     log,
     run::{self, Wish},
+    settings::judge,
 };
 use crate::stop::{Signals, StopReason};
 
@@ -25,7 +26,12 @@ pub fn serve(settings: &Settings) -> Result<(), Failure> {
     let log = log::of_console(&config.log)?;
     log::tell_panics(|_| {});
     let again = settings.clone();
-    let outcome = run::run(&config, &log.control(), Box::new(move || again.load()), |_| {
+    let reread = Box::new(move || {
+        let loaded = again.read()?;
+        judge(&loaded)?;
+        Ok(loaded.config)
+    });
+    let outcome = run::run(&config, &log.control(), reread, |_| {
         Ok(Console {
             signals: Signals::listen()?,
             #[cfg(unix)]

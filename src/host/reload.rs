@@ -19,7 +19,7 @@ use crate::{
 /// How long reading the sources may take: a file may be on a disk that does not answer.
 const READ_MAX: Duration = Duration::from_secs(10);
 
-/// Reads the sources that the server was started with, as they are now.
+/// Reads the sources that the server was started with, as they are now, and refuses what it would not start with.
 pub type Reread = Box<dyn Fn() -> Result<Config, Failure> + Send + Sync>;
 
 /// Has the log say what these directives say from now on; an error leaves it as it was.
@@ -39,6 +39,8 @@ struct Inner {
     in_force: Mutex<Config>,
     /// One after the other.
     turn: Semaphore,
+    /// Whoever reads: a thread that is given up may be at it still, and there is no second one.
+    reading: Arc<Semaphore>,
     asked: Notify,
 }
 
@@ -59,6 +61,7 @@ impl Reload {
             started: started.clone(),
             in_force: Mutex::new(started.clone()),
             turn: Semaphore::new(1),
+            reading: Arc::new(Semaphore::new(1)),
             asked: Notify::new(),
         }))
     }
@@ -82,12 +85,9 @@ impl Reload {
     /// is as it was. The log hears both.
     pub async fn run(&self) -> Result<Changes, String> {
         let _turn = self.0.turn.acquire().await.expect("nobody closes it");
-        let theirs = Arc::clone(&self.0);
-        let read = timeout(READ_MAX, spawn_blocking(move || theirs.read())).await;
-        let outcome = match read {
-            Ok(Ok(Ok(wanted))) => self.apply(&wanted),
-            Ok(Ok(Err(why))) => Err(why),
-            Ok(Err(panicked)) => Err(panicked.to_string()),
+        let outcome = match timeout(READ_MAX, self.read()).await {
+            Ok(Ok(wanted)) => self.apply(&wanted),
+            Ok(Err(why)) => Err(why),
             Err(_) => Err(format!("the sources could not be read within {} s", READ_MAX.as_secs())),
         };
         self.0.operator.note_reload(outcome.is_ok());
@@ -101,6 +101,17 @@ impl Reload {
             }
         }
         outcome
+    }
+
+    /// All sources, read in a thread.
+    async fn read(&self) -> Result<Config, String> {
+        let theirs = Arc::clone(&self.0);
+        let reading = Arc::clone(&theirs.reading).acquire_owned().await.expect("nobody closes it");
+        let read = spawn_blocking(move || {
+            let _reading = reading;
+            (theirs.reread)().map_err(|failure| failure.to_string())
+        });
+        read.await.unwrap_or_else(|panicked| Err(panicked.to_string()))
     }
 
     fn apply(&self, wanted: &Config) -> Result<Changes, String> {
@@ -121,17 +132,6 @@ impl Reload {
         operator.set_policy(Policy::of(&config));
         *in_force.lock() = config;
         Ok(changes)
-    }
-}
-
-impl Inner {
-    /// All sources, and what the certificate's files have, as that is read again with them.
-    fn read(&self) -> Result<Config, String> {
-        let wanted = (self.reread)().map_err(|failure| failure.to_string())?;
-        if let Some(certificates) = &self.certificates {
-            certificates.check().map_err(|error| error.to_string())?;
-        }
-        Ok(wanted)
     }
 }
 

@@ -27,6 +27,9 @@ use crate::{
 /// How often it is written when people last logged in.
 const FLUSH_LOGINS: Duration = Duration::from_secs(60);
 
+/// How long the end of the program waits for what threads are still doing: all that matters has been waited for.
+const LEFT_OVER: Duration = Duration::from_secs(1);
+
 /// Who started the server: is told how far it is, and says when to stop.
 pub trait Host {
     /// Goes on while the database is opened, which may have to be migrated.
@@ -59,8 +62,8 @@ pub enum Wish {
     Reload,
 }
 
-/// Serves until the host says to stop, with settings that are read again by `reread`. The host is made in the runtime, before anybody is told that the server
-/// listens: who reads that may ask it to stop in the next moment.
+/// Serves until the host says to stop, with settings that are read again by `reread`. The host is made in the runtime,
+/// before anybody is told that the server listens: who reads that may ask it to stop in the next moment.
 pub fn run<H: Host>(
     config: &Config,
     log: &LogControl,
@@ -71,7 +74,10 @@ pub fn run<H: Host>(
         .enable_all()
         .build()
         .map_err(|error| Failure::running("the runtime does not start", error))?;
-    runtime.block_on(serve(config, log, reread, host))
+    let outcome = runtime.block_on(serve(config, log, reread, host));
+    // Dropped, it would wait as long as a thread does that reads from a disk which does not answer.
+    runtime.shutdown_timeout(LEFT_OVER);
+    outcome
 }
 
 async fn serve<H: Host>(

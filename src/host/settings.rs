@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{args::Settings, exit::Failure, print, tls};
-use crate::config::{default_environment, default_toml, schema};
+use super::{args::Settings, database, exit::Failure, print, tls};
+use crate::config::{Loaded, default_environment, default_toml, schema};
 
 /// What to print.
 #[derive(Args)]
@@ -44,18 +44,23 @@ pub fn run(args: &ConfigArgs, settings: &Settings) -> Result<(), Failure> {
     }
 }
 
+/// Refuses what no server starts with, though each key alone can be: plain text for others that nobody allowed, a
+/// certificate that cannot be shown, a database that is none.
+pub fn judge(loaded: &Loaded) -> Result<(), Failure> {
+    let config = &loaded.config;
+    let judged = tls::refuse_plaintext(config)
+        .and_then(|()| tls::acceptor(config).map(drop))
+        .and_then(|()| database::place(config).map(drop));
+    judged.map_err(|failure| match failure {
+        Failure::Config(message) => Failure::Config(loaded.located(&message)),
+        other => other,
+    })
+}
+
 /// Says whether the settings can be, and all that is wrong with them, a line each as compilers write them.
 pub fn check(settings: &Settings) -> ExitCode {
-    // What the files of a certificate have is part of what a server starts with.
-    let valid = settings.load().and_then(|config| {
-        tls::refuse_plaintext(&config)?;
-        tls::acceptor(&config)
-    });
-    match valid {
-        Ok(_) => {
-            println!("the configuration is valid");
-            ExitCode::SUCCESS
-        }
+    match settings.read().and_then(|loaded| judge(&loaded)) {
+        Ok(()) => super::done(print("the configuration is valid\n")),
         Err(failure) => {
             eprintln!("{failure}");
             failure.into()

@@ -103,6 +103,52 @@ async fn a_file_that_is_wrong_leaves_everything_as_it_was_and_the_answer_says_wh
     assert_eq!(log.matches("\"config_reload_failed\"").count(), 2, "one event each: {log}");
 }
 
+#[test]
+fn settings_with_which_no_server_would_start_are_refused_though_they_would_need_a_restart() {
+    let served = Served::new("", &["--set", "database.url=none", "--set", "limits.guests=50"]);
+    let name = served.file.display();
+    for (text, wrong) in [
+        ("admin.listen = 'none'\n[tls]\nlisten = ['0.0.0.0:1']\n", "3:10: `tls.listen` needs a certificate"),
+        ("[limits]\nconnections = 1\n[tls]\nkey = 'key.pem'\n", "4:7: `tls.key` needs `tls.certificate`"),
+        ("[tls]\nkey = 'key.pem'\ncertificate = 'no such.pem'\n", "no such.pem: "),
+    ] {
+        served.write(text);
+        let said = served.reload();
+        assert!(said.code == Some(1) && said.err.contains(wrong), "{said:?}");
+        assert!(
+            !wrong.starts_with(char::is_numeric) || said.err.contains(&format!("{name}:{wrong}")),
+            "{said:?}"
+        );
+    }
+    served.write("");
+    assert_eq!(served.reload().out, "nothing has changed\n");
+    let log = served.log();
+    assert_eq!(log.matches("\"config_reload_failed\"").count(), 3, "{log}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_does_not_answer_keeps_no_server_from_ending() {
+    use std::{fs::File, sync::mpsc, thread, time::Duration};
+    let served = Served::new("", &["--set", "database.url=none"]);
+    std::fs::remove_file(&served.file).expect("ours");
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mkfifoat(rustix::fs::CWD, &served.file, mode).expect("a new one");
+    served.server.hang_up();
+    // Opens when the server has, and keeps it waiting for what is never written.
+    let near = File::options().write(true).open(&served.file).expect("the server reads it");
+    let (ended, told) = mpsc::channel();
+    let holding = thread::spawn(move || {
+        let has_ended = told.recv_timeout(Duration::from_secs(60)).is_ok();
+        drop(near);
+        has_ended
+    });
+    served.log();
+    // Whoever waited for too long hears nothing any more.
+    let _ = ended.send(());
+    assert!(holding.join().expect("no panic"), "it has ended only when it could read on");
+}
+
 #[cfg(unix)]
 #[test]
 fn sighup_reads_the_settings_again_and_never_ends_the_server() {

@@ -38,6 +38,42 @@ fn two_slips_in_the_defaults_are_told_as_readme_shows_it() {
 }
 
 #[test]
+fn what_is_wrong_together_is_told_where_it_stands_and_nothing_is_valid_that_cannot_start() {
+    let data = Data::new();
+    for (text, place, what) in [
+        ("listen = ['0.0.0.0:1']\n", "1:10", "--allow-plaintext"),
+        ("[tls]\nlisten = ['0.0.0.0:1']\n", "2:10", "cert selfsigned"),
+        ("[tls]\n\nkey = 'key.pem'\n", "3:7", "`tls.certificate`"),
+        ("[database]\nurl = 'postgres://kim:secret@db:port/chat'\n", "2:7", "`database.url`"),
+    ] {
+        let file = data.put("chat.toml", text.as_bytes());
+        let name = file.to_str().expect("text");
+        for command in ["check", "run"] {
+            let said = data.run(&[command, "--config", name]);
+            assert_eq!((said.code, said.err.lines().count()), (Some(3), 1), "{said:?}");
+            assert!(said.err.contains(what) && !said.err.contains("secret"), "{said:?}");
+            assert_eq!(said.err.starts_with(&format!("{name}:{place}: ")), command == "check", "{said:?}");
+        }
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_of_ours_that_is_no_text_is_refused_and_one_of_others_is_not() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+    let with = |name: &str| -> Said {
+        let value = OsStr::from_bytes(b"/tmp/\xff");
+        finish(
+            Command::new(process::program()).args(["check", "--set", "database.url=none"]).env(name, value),
+            b"",
+        )
+    };
+    let said = with("CHAT_DATA");
+    assert!(said.code == Some(3) && said.err.contains("CHAT_DATA"), "{said:?}");
+    assert_eq!(with("SOMEBODYS").code, Some(0));
+}
+
+#[test]
 fn the_defaults_are_a_file_that_is_valid_with_every_kind_of_line_end() {
     let data = Data::new();
     let text = data.done(&["config", "default"]);

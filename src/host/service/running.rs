@@ -36,6 +36,7 @@ use crate::{
         exit::Failure,
         log::{self, LogControl},
         run::{self, Host, Wish},
+        settings::judge,
     },
     platform::EventKind,
     stop::StopReason,
@@ -142,9 +143,10 @@ fn serve(
     service.starting();
     let folder = folder.to_owned();
     let reread = Box::new(move || {
-        let mut config = settings.load()?;
-        config.data.get_or_insert_with(|| folder.clone());
-        Ok(config)
+        let mut loaded = settings.read()?;
+        loaded.config.data.get_or_insert_with(|| folder.clone());
+        judge(&loaded)?;
+        Ok(loaded.config)
     });
     let outcome = run::run(&config, control, reread, |_| Ok(service));
     if let Err(failure) = &outcome {

@@ -133,11 +133,6 @@ impl Certificates {
         Ok(certificate)
     }
 
-    /// Says what is wrong with the files as they are now, and shows nothing of them. Reads files: not for an async task.
-    pub fn check(&self) -> Result<(), CertificateError> {
-        Loaded::from(&self.files, self.accept_expired, self.now_s()).map(drop)
-    }
-
     /// Has the server look at the files now, and not when it would by itself.
     pub fn look_now(&self) {
         self.look.notify_one();

@@ -9,10 +9,10 @@ use serde_json::json;
 use super::{
     args::Settings,
     confirm::confirm,
-    ctl,
+    ctl::{self, PutOut},
     database::{self, Missing},
     exit::Failure,
-    first_admin, folder,
+    first_admin,
     password::PasswordArgs,
     transfer,
 };
@@ -208,13 +208,19 @@ impl Users<'_> {
         }
     }
 
-    /// Puts somebody out of the server that runs in the data folder, as whoever is signed in is asked for no password.
+    /// Puts somebody out of the server that runs, as whoever is signed in is asked for no password.
     async fn put_out(&self, account: &Account, why: &str) -> Result<(), Failure> {
-        // Without one there is no way to a server that runs.
-        let Ok(folder) = folder::data(self.config) else { return Ok(()) };
-        match ctl::put_out(&folder, &account.name, why).await {
-            Ok(true) => say(&format!("{} was signed in, and is put out", account.name)),
-            Ok(false) => Ok(()),
+        match ctl::put_out(self.config, &account.name, why).await {
+            Ok(PutOut::Done) => say(&format!("{} was signed in, and is put out", account.name)),
+            Ok(PutOut::NotHere) => Ok(()),
+            Ok(PutOut::NoChannel) => {
+                eprintln!(
+                    "chat-server: warning: {} may still be signed in: {}",
+                    account.name,
+                    ctl::NO_CHANNEL
+                );
+                Ok(())
+            }
             Err(failure) => {
                 Err(Failure::Runtime(format!("{} may still be signed in: {failure}", account.name)))
             }

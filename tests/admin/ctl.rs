@@ -10,6 +10,8 @@ use chat_proto::Credential;
 use iocp_chat::client::{Client, Event, Events, Session};
 use serde_json::Value;
 
+#[cfg(unix)]
+use crate::finish;
 use crate::{
     Data, Said,
     process::{self, ServerProcess},
@@ -107,6 +109,25 @@ async fn each_of_two_servers_beside_each_other_is_asked_by_its_folder() {
             "{shown}"
         );
         assert!(served.told(&["status"]).contains("sessions      1\n"));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_server_without_a_folder_is_not_mistaken_for_the_one_in_the_default_folder() {
+    let home = Data::new();
+    let folder = home.folder.join("iocp-chat");
+    std::fs::create_dir(&folder).expect("the folder is ours");
+    let _server = ServerProcess::with_accounts(&folder, &["--set", "database.url=none"]);
+    let ctl = |more: &[&str]| {
+        let mut command = Command::new(process::program());
+        command.env("XDG_DATA_HOME", &*home.folder).env_remove("STATE_DIRECTORY");
+        finish(command.args(["ctl", "status"]).args(more), b"")
+    };
+    assert_eq!(ctl(&[]).code, Some(0), "the settings are those of a server that has its database there");
+    for url in ["none", "postgres://kim@db/chat"] {
+        let said = ctl(&["--set", &format!("database.url={url}")]);
+        assert!(said.code == Some(3) && said.err.contains("--data FOLDER"), "{said:?}");
     }
 }
 

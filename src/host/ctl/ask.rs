@@ -1,6 +1,10 @@
 //! The operator's side of the channel: asks a running server, and prints what it says.
 
-use std::{io, path::Path, time::Duration};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use chat_proto::ErrorCode;
 use serde_json::Value;
@@ -18,7 +22,10 @@ use super::{
     request::{End, RECORD_BYTES_MAX, Request},
     show,
 };
-use crate::host::{args::Settings, exit::Failure, folder};
+use crate::{
+    config::Config,
+    host::{args::Settings, exit::Failure, folder},
+};
 
 /// How long the server may take for each line of its answer: longer than the 10 s of its database.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
@@ -28,6 +35,8 @@ const WATCH: Duration = Duration::from_secs(1);
 const HEADING: usize = 20;
 /// What is answered about somebody who is not there.
 const NOT_HERE: [u16; 2] = [ErrorCode::UserNotFound as u16, ErrorCode::UserOffline as u16];
+/// Why there is no way to a server.
+pub const NO_CHANNEL: &str = "a server whose database is in no folder can be reached only where it and this command have one --data FOLDER";
 /// How long a server may take to stop: three times what it takes unless configured otherwise.
 const STOP_MAX: Duration = Duration::from_secs(60);
 
@@ -37,10 +46,10 @@ pub async fn run(args: &CtlArgs, settings: &Settings) -> Result<(), Failure> {
     #[cfg(windows)]
     let folder = match &args.service {
         Some(name) => crate::host::service::folder(name)?,
-        None => folder::data(&config)?,
+        None => folder_of(&config)?,
     };
     #[cfg(unix)]
-    let folder = folder::data(&config)?;
+    let folder = folder_of(&config)?;
     match &args.verb {
         Verb::Status { watch: true } => tokio::select! {
             watched = watch(&folder, args.json) => watched,
@@ -58,16 +67,32 @@ pub async fn run(args: &CtlArgs, settings: &Settings) -> Result<(), Failure> {
     }
 }
 
-/// Puts somebody out of the server of a data folder, for a reason that they are told. Returns whether they were there: a
-/// folder without a running server has nobody to put out.
-pub async fn put_out(folder: &Path, name: &str, reason: &str) -> Result<bool, Failure> {
-    if matches!(local::connect(folder).await, Err(error) if error.kind() == io::ErrorKind::NotFound) {
-        return Ok(false);
+/// The folder of the server that has these settings: never one in which another may be.
+fn folder_of(config: &Config) -> Result<PathBuf, Failure> {
+    folder::of_channel(config).ok_or_else(|| Failure::Config(NO_CHANNEL.into()))
+}
+
+/// What has become of somebody who was to be put out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutOut {
+    /// They were there, and are no more.
+    Done,
+    /// They were not there: nor was the server, perhaps.
+    NotHere,
+    /// Nobody knows: there is no way to the server, if it runs.
+    NoChannel,
+}
+
+/// Puts somebody out of the server that has these settings, for a reason that they are told.
+pub async fn put_out(config: &Config, name: &str, reason: &str) -> Result<PutOut, Failure> {
+    let Some(folder) = folder::of_channel(config) else { return Ok(PutOut::NoChannel) };
+    if matches!(local::connect(&folder).await, Err(error) if error.kind() == io::ErrorKind::NotFound) {
+        return Ok(PutOut::NotHere);
     }
     let request = Request::Kick { name: name.into(), reason: reason.into() };
-    match Asked::begin(folder, &request).await?.next_or_end().await? {
-        Ok(_) | Err(End::Done) => Ok(true),
-        Err(End::Refused { code, .. }) if NOT_HERE.contains(&code) => Ok(false),
+    match Asked::begin(&folder, &request).await?.next_or_end().await? {
+        Ok(_) | Err(End::Done) => Ok(PutOut::Done),
+        Err(End::Refused { code, .. }) if NOT_HERE.contains(&code) => Ok(PutOut::NotHere),
         Err(End::Refused { code, text }) => Err(refused(code, text)),
     }
 }

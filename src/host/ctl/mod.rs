@@ -24,5 +24,5 @@ use socket as local;
 
 pub use answer::status as status_record;
 pub use args::CtlArgs;
-pub use ask::{put_out, run};
+pub use ask::{NO_CHANNEL, PutOut, put_out, run};
 pub use channel::Channel;

@@ -21,8 +21,12 @@ use super::{
     system,
 };
 use crate::{
-    config::{self, Config},
-    host::{args::Settings, exit::Failure, log, tls},
+    config::{self, Config, Loaded, Origin},
+    host::{
+        args::{Settings, environment},
+        exit::Failure,
+        log, tls,
+    },
 };
 
 /// The system lets a service that stops before a shutdown have this long: its 15 s, and some to end.
@@ -74,12 +78,14 @@ fn looking() -> ServiceAccess {
 
 fn install(name: &str, settings: &Settings, start: StartType, firewall: bool) -> Result<(), Failure> {
     // What cannot run is not installed.
-    let config = settings.load()?;
-    tls::refuse_plaintext(&config)?;
+    let loaded = settings.read()?;
+    let config = &loaded.config;
+    tls::refuse_plaintext(config)?;
+    refuse_password(&loaded)?;
     let program = std::env::current_exe().map_err(|error| Failure::running("where am I", error))?;
     let chosen = config.data.as_deref().map(absolute).transpose()?;
     let folder = chosen.clone().unwrap_or_else(|| default_folder(name));
-    warn(&program, &config, firewall);
+    warn(&program, config, firewall);
     let info = ServiceInfo {
         name: name.into(),
         display_name: format!("iocp-chat ({name})").into(),
@@ -90,7 +96,7 @@ fn install(name: &str, settings: &Settings, start: StartType, firewall: bool) ->
         },
         error_control: ServiceErrorControl::Normal,
         executable_path: program.clone(),
-        launch_arguments: launch_arguments(settings, &folder)?,
+        launch_arguments: launch_arguments(settings, &loaded, &folder)?,
         dependencies: Vec::new(),
         account_name: Some(format!(r"NT SERVICE\{name}").into()),
         account_password: None,
@@ -121,6 +127,24 @@ fn install(name: &str, settings: &Settings, start: StartType, firewall: bool) ->
     println!("installed {name}, which keeps its log in {}", log.as_deref().unwrap_or("no file"));
     println!("start it with: chat-server service start --name {name}");
     Ok(())
+}
+
+/// Refuses a password that would be on the service's command line, which everybody on the machine may read.
+fn refuse_password(loaded: &Loaded) -> Result<(), Failure> {
+    let database = &loaded.config.database;
+    if database.shown_url() == database.url || !is_on_command_line(loaded, "database.url") {
+        return Ok(());
+    }
+    Err(Failure::Config(loaded.located(
+        "`database.url` has a password, and everybody may read a service's command line: write it into a file that only \
+         the service reads, and name that with `database.url_file`",
+    )))
+}
+
+/// Whether a key is one of those that the service is given with its command line.
+fn is_on_command_line(loaded: &Loaded, key: &str) -> bool {
+    matches!(loaded.origin(key), Origin::Environment(_) | Origin::CommandLine(_))
+        && (key != "database.url" || loaded.config.database.url_file.is_none())
 }
 
 /// What is allowed, and most likely not meant.
@@ -173,7 +197,7 @@ fn configure(service: &Service, start: StartType) -> Result<(), Failure> {
 }
 
 /// The command line of the service: the settings of this one, with paths that are right in any folder.
-fn launch_arguments(settings: &Settings, folder: &Path) -> Result<Vec<OsString>, Failure> {
+fn launch_arguments(settings: &Settings, loaded: &Loaded, folder: &Path) -> Result<Vec<OsString>, Failure> {
     let mut arguments: Vec<OsString> = vec!["run".into(), "--data".into(), folder.into()];
     if let Some(config) = &settings.config {
         arguments.extend(["--config".into(), absolute(config)?.into()]);
@@ -187,7 +211,7 @@ fn launch_arguments(settings: &Settings, folder: &Path) -> Result<Vec<OsString>,
     if settings.allow_plaintext {
         arguments.push("--allow-plaintext".into());
     }
-    for (name, value) in std::env::vars() {
+    for (name, value) in environment()? {
         // The folder has just been said.
         if let Some(key) = config::key_of_variable(&name).filter(|key| key != "data") {
             arguments.extend(["--set".into(), format!("{key}={value}").into()]);
@@ -195,6 +219,18 @@ fn launch_arguments(settings: &Settings, folder: &Path) -> Result<Vec<OsString>,
     }
     for setting in &settings.set {
         arguments.extend(["--set".into(), setting.into()]);
+    }
+    let Config { database, tls, .. } = &loaded.config;
+    for (key, path) in [
+        ("database.url_file", &database.url_file),
+        ("tls.certificate", &tls.certificate),
+        ("tls.key", &tls.key),
+        ("tls.client_ca", &tls.client_ca),
+    ] {
+        // The last goes before the others.
+        if let Some(path) = path.as_ref().filter(|_| is_on_command_line(loaded, key)) {
+            arguments.extend(["--set".into(), format!("{key}={}", absolute(path)?.display()).into()]);
+        }
     }
     if let Some(level) = &settings.log {
         arguments.extend(["--log".into(), level.into()]);

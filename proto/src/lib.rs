@@ -21,6 +21,7 @@ mod room_request;
 mod sealed;
 mod server_packet;
 mod text;
+mod time;
 mod unicode;
 mod wire;
 
@@ -51,10 +52,14 @@ pub use server_packet::{
     WhoEntry, WhoPage, way_in,
 };
 pub use text::{Remark, Text};
+pub use time::{millis, short_millis};
 pub use wire::{Malformed, Ping, PingPayload, Pong, RequestId, kind};
 
 /// The only protocol version so far; `Hello` carries the one the client speaks.
 pub const VERSION: u16 = 1;
+
+/// What is spoken inside of TLS, for ALPN (RFC 7301). A client need not say it, but must not say others alone.
+pub const ALPN: &[u8] = b"iocp-chat";
 
 /// The conversation that is a session's own: whispers to it.
 pub const MAILBOX: u64 = 0;

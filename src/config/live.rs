@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chat_proto::Limits;
+use chat_proto::{Limits, short_millis};
 use parking_lot::RwLock;
 
 use super::{
@@ -61,18 +61,14 @@ impl Policy {
             chat_burst,
             other_per_second: per_second,
             other_burst: burst,
-            login_ms: millis(timeouts.login),
-            packet_ms: millis(timeouts.packet),
-            ping_after_ms: millis(timeouts.ping_after),
-            idle_ms: millis(timeouts.idle),
-            write_ms: millis(timeouts.write),
+            login_ms: short_millis(timeouts.login),
+            packet_ms: short_millis(timeouts.packet),
+            ping_after_ms: short_millis(timeouts.ping_after),
+            idle_ms: short_millis(timeouts.idle),
+            write_ms: short_millis(timeouts.write),
             ..limits
         }
     }
-}
-
-fn millis(duration: Duration) -> u32 {
-    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// The policy in force. Cheap to clone; all clones are one. Looked at when somebody comes, logs in or registers,

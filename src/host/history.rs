@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_proto::{Role, Username};
+use chat_proto::{Role, Username, millis};
 use clap::{Args, Subcommand};
 
 use super::{
@@ -99,8 +99,7 @@ async fn erase(store: &Store, name: &str) -> Result<String, Failure> {
 }
 
 async fn prune(store: &Store, lines: u64, age: Duration) -> Result<String, Failure> {
-    let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-    let older_than_ms = super::now_ms().saturating_sub(age_ms);
+    let older_than_ms = super::now_ms().saturating_sub(millis(age));
     let (mut pruned, mut after) = (0, 0);
     loop {
         let conversations = store.history().conversations(after).await?;

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use chat_proto::Role;
+use chat_proto::{Role, millis};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -113,9 +113,7 @@ async fn create(invites: &Invites, role: Role, uses: u32, expires: Expiry) -> Re
             return Err(Failure::CommandLine("an invite for an admin expires: give --expires a time".into()));
         }
         Expiry::Never => None,
-        Expiry::In(time) => {
-            Some(created_ms.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
-        }
+        Expiry::In(time) => Some(created_ms.saturating_add(millis(time))),
     };
     let code = match invites.create(&NewInvite { role, uses, created_ms, expires_ms }).await {
         Ok(token) => token.grouped(),

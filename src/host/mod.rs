@@ -36,10 +36,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use chat_proto::millis;
 use clap::Parser;
 
 use self::args::{Cli, Command, Settings};
 use self::exit::Failure;
+use crate::net;
 
 /// How long the end of the program waits for whoever reads why.
 const COMPLAINT_MAX: Duration = Duration::from_secs(1);
@@ -116,15 +118,12 @@ fn print_to_reader(text: &str) -> Result<bool, Failure> {
 /// Milliseconds since 1970 UTC; 0 if the clock says it is before that.
 fn now_ms() -> u64 {
     let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    millis(since)
 }
 
-/// A time as people and programs read it: `2026-07-25T10:11:12Z`.
+/// A time in milliseconds since 1970 UTC, as people and programs read it.
 fn shown_time(ms: u64) -> String {
-    // The last moment that has four digits for its year.
-    const MS_MAX: u64 = 253_402_300_799_000;
-    let since = Duration::from_millis(ms.min(MS_MAX));
-    humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + since).to_string()
+    net::shown_time(ms / 1_000)
 }
 
 fn done(result: Result<(), Failure>) -> ExitCode {

@@ -26,7 +26,7 @@ use crate::{
     config::{Policy, Rate},
     metrics::{AuthAttempt, AuthMethod, AuthResult, RateScope, ResumeResult},
     room::Inbox,
-    session::{Session, TokenBucket},
+    session::{Session, TokenBucket, refused_for},
 };
 
 /// Packets a guest may send: enough to greet, to log in, and to mistype twice.
@@ -113,8 +113,7 @@ impl<S: Transport> Guest<S> {
     async fn serve_packet(&mut self, frame: &Frame, inbox: &Inbox) -> Result<Option<Session>, End> {
         if let Err(wait) = self.rate.take(Instant::now()) {
             self.shared.metrics.rate_limited.add(RateScope::Guest);
-            let retry_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
-            let refusal = Refusal { code: ErrorCode::RateLimited.into(), retry_ms };
+            let refusal = refused_for(ErrorCode::RateLimited, wait);
             self.write(refusal.to_bytes(frame.kind, None)).await?;
             return Err(End::Refused(ErrorCode::RateLimited));
         }

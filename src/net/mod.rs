@@ -37,7 +37,7 @@ pub use listener::{Door, admit, bind, listen};
 pub use outbound::Outbound;
 pub use shared::Shared;
 pub use tls::{
-    ALPN, Certificate, CertificateError, CertificateFiles, Certificates, TlsAcceptor, TlsStream, WARN_DAYS,
-    serve_tls, watch_certificates,
+    Certificate, CertificateError, CertificateFiles, Certificates, TlsAcceptor, TlsStream, WARN_DAYS,
+    serve_tls, shown_time, watch_certificates,
 };
 pub use transport::Transport;

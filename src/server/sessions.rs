@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chat_proto::millis;
 use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -34,7 +35,7 @@ impl Keeper {
             .directory_mut()
             .set_note_rooms(Box::new(move |session, rooms| noted.put_rooms(session, rooms)));
         let done = CancellationToken::new();
-        let ttl_ms = u64::try_from(config.resume.ttl.as_millis()).unwrap_or(u64::MAX);
+        let ttl_ms = millis(config.resume.ttl);
         let keeping = keep_families(store.clone(), Arc::clone(&changes), ttl_ms, clock, done.clone());
         let keeper = Self { task: tokio::spawn(keeping), done };
         (Arc::new(Families::new(Some(changes))), Some(keeper))

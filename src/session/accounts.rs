@@ -4,6 +4,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use chat_proto::{
     ChangePassword, Credential, ErrorCode, NameKey, Refusal, Register, Registered, Role, Username,
+    short_millis,
 };
 use tokio::time::Instant;
 
@@ -286,8 +287,7 @@ fn throttled(wait: Duration) -> Refusal {
 }
 
 fn busy(_: Busy) -> Refusal {
-    let retry_ms = u32::try_from(WAIT_MAX.as_millis()).unwrap_or(u32::MAX);
-    Refusal { code: ErrorCode::AuthBusy.into(), retry_ms }
+    Refusal { code: ErrorCode::AuthBusy.into(), retry_ms: short_millis(WAIT_MAX) }
 }
 
 /// The peer hears one code; the operator, here, what ails the store.

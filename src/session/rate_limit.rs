@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_proto::{ErrorCode, Refusal};
+use chat_proto::{ErrorCode, Refusal, short_millis};
 use tokio::time::Instant;
 
 use crate::config::Rate;
@@ -59,7 +59,7 @@ impl TokenBucket {
 /// A refusal of whoever has to wait. Rounded up: who waits this long is not refused again.
 #[must_use]
 pub fn refused_for(code: ErrorCode, wait: Duration) -> Refusal {
-    let retry_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX).saturating_add(1);
+    let retry_ms = short_millis(wait).saturating_add(1);
     Refusal { code: code.into(), retry_ms }
 }
 

@@ -1,7 +1,6 @@
 //! The time by which tokens expire: that of the system when the server started, and what has passed since.
 
-use std::time::Duration;
-
+use chat_proto::millis;
 use tokio::time::Instant;
 
 /// A clock that nobody sets: an operator, or a time server, who moves the system's by an hour, ends no token an hour early
@@ -26,13 +25,12 @@ impl SteadyClock {
     }
 }
 
-fn millis(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::{
+        sync::atomic::{AtomicU64, Ordering},
+        time::Duration,
+    };
 
     use tokio::time::advance;
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, mem, sync::Arc, time::Duration};
 
+use chat_proto::millis;
 use parking_lot::Mutex;
 use tokio::{
     sync::Notify,
@@ -69,8 +70,7 @@ impl Upkeep {
                 let (lines, age) = (policy.history_lines, policy.history_age);
                 let is_other = (lines, age) != (before.history_lines, before.history_age);
                 before = policy;
-                let age_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-                let older_than_ms = clock().saturating_sub(age_ms);
+                let older_than_ms = clock().saturating_sub(millis(age));
                 let grown = mem::take(&mut self.due.lock().grown);
                 let pruned = if now >= next_all || is_other {
                     next_all = now + ALL_EVERY;

@@ -6,11 +6,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use chat_proto::Credential;
+use chat_proto::{ALPN, Credential};
 use iocp_chat::{
     client::{Client, Events, Session},
     config::Config,
-    net::{ALPN, CertificateFiles, Certificates, TlsAcceptor},
+    net::{CertificateFiles, Certificates, TlsAcceptor},
     server::{Listeners, Server},
 };
 use rcgen::{CertificateParams, KeyPair};

@@ -4,7 +4,7 @@ use std::io;
 
 use chat_proto::{
     Act, HistoryEntry, LOBBY, LeaveReason, LineHead, Relation, Role, RoomEntry, RoomSettings, Welcome,
-    WhoEntry, room_flag,
+    WhoEntry, millis, room_flag,
 };
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
@@ -149,7 +149,7 @@ fn record<'a>(event: &'a Event, rooms: &Rooms) -> Option<Record<'a>> {
             Record::Goodbye { code: goodbye.code.0, retry_ms: goodbye.retry_ms, text: &goodbye.text }
         }
         Event::Reconnecting { attempt, wait, why } => {
-            let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            let wait_ms = millis(*wait);
             Record::Reconnecting { attempt: *attempt, wait_ms, why: why.to_string() }
         }
         Event::Resumed(back) => Record::Resumed {

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use chat_proto::{DeviceKey, Envelope, KeyEntry, NameKey, Role, SealedLine, Text, Username, feature};
+use chat_proto::{DeviceKey, Envelope, KeyEntry, NameKey, Role, SealedLine, Text, Username, feature, millis};
 use lru::LruCache;
 use tokio::time::Instant;
 
@@ -345,5 +345,5 @@ fn keys(entries: &[KeyEntry]) -> BTreeSet<DeviceKey> {
 
 fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+    millis(now)
 }

@@ -22,6 +22,7 @@ mod trust;
 
 use std::{io, sync::Arc};
 
+use chat_proto::ALPN;
 use rustls::{ClientConfig, client::Resumption, crypto::ring, pki_types::ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -38,8 +39,6 @@ pub use self::{
 
 /// The port of a server's TLS, when none is named.
 pub const TLS_PORT: u16 = 11_022;
-/// What is spoken inside (RFC 7301).
-const ALPN: &[u8] = b"iocp-chat";
 
 /// How one server is connected to over TLS 1.2 or 1.3. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -5,6 +5,8 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use chat_proto::millis;
+
 use crate::config::LogConfig;
 
 /// When a log file is put aside, and how many of those stay.
@@ -29,7 +31,7 @@ pub struct Current {
 impl Rotation {
     /// As configured.
     pub fn of(config: &LogConfig) -> Self {
-        let span_ms = u64::try_from(config.rotate_age.as_millis()).unwrap_or(u64::MAX);
+        let span_ms = millis(config.rotate_age);
         Self { bytes_max: config.rotate_bytes, span_ms, keep: config.keep }
     }
 

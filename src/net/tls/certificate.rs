@@ -48,13 +48,13 @@ impl Certificate {
     /// Until when it is good, as people and programs read it: `2026-07-25T10:11:12Z`.
     #[must_use]
     pub fn good_until(&self) -> String {
-        shown(self.not_after)
+        shown_time(self.not_after)
     }
 
     /// From when on it is good, as [`good_until`](Self::good_until).
     #[must_use]
     pub fn good_from(&self) -> String {
-        shown(self.not_before)
+        shown_time(self.not_before)
     }
 
     /// Whole days until it is good no more; negative when it is not any more.
@@ -65,7 +65,9 @@ impl Certificate {
     }
 }
 
-fn shown(seconds: u64) -> String {
+/// A time in seconds since 1970 UTC as people and programs read it: `2026-07-25T10:11:12Z`.
+#[must_use]
+pub fn shown_time(seconds: u64) -> String {
     // The last moment that has four digits for its year.
     const SECONDS_MAX: u64 = 253_402_300_799;
     let since = Duration::from_secs(seconds.min(SECONDS_MAX));

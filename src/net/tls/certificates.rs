@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use chat_proto::ALPN;
 use parking_lot::RwLock;
 use rustls::{
     RootCertStore, ServerConfig,
@@ -20,7 +21,7 @@ use thiserror::Error;
 use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
-use super::{ALPN, Certificate, client_ca::ClientCa};
+use super::{Certificate, client_ca::ClientCa};
 
 /// Bytes of one of the files at most: the longest chain has a few KiB.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;

@@ -14,10 +14,7 @@ mod watch;
 
 pub(super) use accept::TURNED_AWAY;
 pub use accept::{TlsAcceptor, serve_tls};
-pub use certificate::Certificate;
+pub use certificate::{Certificate, shown_time};
 pub use certificates::{CertificateError, CertificateFiles, Certificates};
 pub use stream::TlsStream;
 pub use watch::{WARN_DAYS, watch_certificates};
-
-/// The name of the protocol inside, for ALPN (RFC 7301). A client need not say it, but must not say others alone.
-pub const ALPN: &[u8] = b"iocp-chat";

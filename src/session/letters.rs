@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use chat_proto::{ErrorCode, Refusal, Username, Whisper, WhisperReceipt, Words, kind};
-use tokio::sync::{mpsc::error::TrySendError, oneshot};
+use tokio::{
+    sync::{mpsc::error::TrySendError, oneshot},
+    task::JoinHandle,
+};
 
-use super::{Doorkeeper, MailboxRequest, Next, WaitingWhisper, unavailable};
+use super::{Doorkeeper, MailboxRequest, Next, SessionRegistry, WaitingWhisper, unavailable};
 use crate::{
     room::{SessionId, Subscriber},
-    store::{AccountId, Keeping, Letter, LetterLimits, StoredMailbox, StoredText},
+    store::{AccountId, Keeping, Letter, LetterLimits, StoredMailbox, StoredText, Whispers},
 };
 
 /// How long a whisper is kept at most, for somebody who is away and in a stored mailbox: 30 days, in milliseconds.
@@ -16,6 +19,9 @@ pub(super) const LETTER_AGE_MAX_MS: u64 = 30 * 24 * 60 * 60 * 1_000;
 /// How much waits for each: what a person reads when they come, and what nobody can fill a disk with.
 const LIMITS: LetterLimits =
     LetterLimits { letters: 100, bytes: 64 * 1024, of_one_sender: 25, age_ms: LETTER_AGE_MAX_MS };
+/// For those that have been taken out and find nobody: they had their room before.
+const NO_LIMITS: LetterLimits =
+    LetterLimits { letters: u32::MAX, bytes: u64::MAX, of_one_sender: u32::MAX, age_ms: u64::MAX };
 /// When whoever was refused because too many whispers wait to be stored may try again, in milliseconds.
 const WRITER_RETRY_MS: u32 = 1_000;
 
@@ -101,36 +107,149 @@ impl Doorkeeper {
     }
 
     /// Hands over what has been kept for the owner of an account, into the mailbox of a session of theirs; what is sealed
-    /// only to a client that reads it.
+    /// only to a client that reads it. Dropped, it goes on by itself.
     pub(super) async fn hand_over_letters(
         &self,
         account: AccountId,
         to: &Arc<Subscriber>,
         now: u64,
     ) -> Result<(), Refusal> {
-        let Some(accounts) = self.accounts() else { return Ok(()) };
-        let older_than_ms = now.saturating_sub(LIMITS.age_ms);
+        match self.begin_letters(account, to, now)? {
+            Some(handing) => handing.await.unwrap_or(Err(Refusal::new(ErrorCode::Internal))),
+            None => Ok(()),
+        }
+    }
+
+    /// The same, without waiting for it: what is taken out of the database must arrive, whoever goes away meanwhile. `None`
+    /// where it is the writer of mailboxes that does it, for whom nobody waits, or nothing is kept.
+    pub(super) fn begin_letters(
+        &self,
+        account: AccountId,
+        to: &Arc<Subscriber>,
+        now: u64,
+    ) -> Result<Option<JoinHandle<Result<(), Refusal>>>, Refusal> {
+        let Some(accounts) = self.accounts() else { return Ok(None) };
+        let (older_than_ms, to) = (now.saturating_sub(LIMITS.age_ms), Arc::clone(to));
         if to.mailbox().is_stored_first() {
-            // Nobody waits for it: what comes late is a whisper like others.
-            let request = MailboxRequest::Letters { account, older_than_ms, to: Arc::clone(to) };
+            let request = MailboxRequest::Letters { account, older_than_ms, to };
             let mailboxes = self.mailboxes.as_ref().expect("where mailboxes are stored there is a writer");
-            return mailboxes.try_send(request).map_err(|_| Refusal::new(ErrorCode::Overloaded));
+            let asked = mailboxes.try_send(request).map_err(|_| Refusal::new(ErrorCode::Overloaded));
+            return asked.map(|()| None);
         }
-        let waiting = accounts.store().whispers();
-        let letters = if to.reads_sealed() {
-            waiting.take(account, older_than_ms).await
-        } else {
-            waiting.take_plain(account, older_than_ms).await
+        let (waiting, registry) = (accounts.store().whispers().clone(), Arc::clone(self.registry()));
+        Ok(Some(self.handing.spawn(hand_over(waiting, (account, older_than_ms), to, registry))))
+    }
+
+    /// Waits until what has been taken out of the database is in a mailbox, or in the database again, once nobody comes in
+    /// any more.
+    pub async fn letters_arrived(&self) {
+        self.handing.close();
+        self.handing.wait().await;
+    }
+}
+
+async fn hand_over(
+    waiting: Whispers,
+    (account, older_than_ms): (AccountId, u64),
+    to: Arc<Subscriber>,
+    registry: Arc<SessionRegistry>,
+) -> Result<(), Refusal> {
+    let letters = if to.reads_sealed() {
+        waiting.take(account, older_than_ms).await
+    } else {
+        waiting.take_plain(account, older_than_ms).await
+    };
+    for letter in letters.map_err(|error| unavailable(&error))? {
+        // The rules may have changed since it was kept.
+        let (Ok(name), Ok(text)) = (Username::parse(&letter.sender), letter.text.words()) else {
+            continue;
         };
-        for letter in letters.map_err(|error| unavailable(&error))? {
-            // The rules may have changed since it was kept.
-            let (Ok(name), Ok(text)) = (Username::parse(&letter.sender), letter.text.words()) else {
-                continue;
-            };
-            let message_id = letter.message_id.unwrap_or_default();
-            // A mailbox that has just been closed loses it: whoever had it has gone again.
-            let _ = to.whisper((SessionId(letter.session), &name), message_id, &text, letter.time_ms);
+        let message_id = letter.message_id.unwrap_or_default();
+        if to.whisper((SessionId(letter.session), &name), message_id, &text, letter.time_ms).is_err() {
+            // Whoever has come has gone again.
+            let kept = waiting.keep(account, &letter, &NO_LIMITS).await;
+            kept.map_err(|error| unavailable(&error))?;
         }
-        Ok(())
+    }
+    registry.mark_successor(&to);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, net::Ipv4Addr, task::Poll};
+
+    use chat_proto::{Role, Text, Words};
+
+    use super::*;
+    use crate::{
+        config::{Config, HashingConfig, Live, Policy},
+        room::{MAILBOX_BIT, Mailbox},
+        session::{AccountDesk, Families, NameForms},
+        store::{NewAccount, PasswordHash, Place, Store},
+    };
+
+    const HASHING: HashingConfig = HashingConfig { memory_kib: 8, passes: 1, lanes: 1, at_once: 1 };
+
+    fn name(text: &str) -> Username {
+        Username::parse(text).expect("a name")
+    }
+
+    fn kim() -> Arc<Subscriber> {
+        let mailbox = Mailbox::new(1, Config::default().mailbox);
+        Arc::new(Subscriber::new(SessionId(7), name("kim"), Role::User, mailbox))
+    }
+
+    /// A doorkeeper, the account of kim, and a whisper that is kept for it.
+    async fn keeping(text: &str) -> (Doorkeeper, AccountId) {
+        let store = Store::open(&Place::memory()).await.expect("a database");
+        let hash = "$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQxMjM0$MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE";
+        let password = PasswordHash::parse(hash).expect("a PHC string");
+        let kim = NameForms::of(&name("kim")).stored(&name("kim"));
+        let new = NewAccount { name: kim, password, created_ms: 1 };
+        let account = store.accounts().create(&new, Role::User).await.expect("a free name").id;
+        let text = StoredText::of(&Words::Plain(Text::parse(text).expect("a text")));
+        let letter = Letter { sender: "lee".into(), session: 3, message_id: None, time_ms: 1, text };
+        store.whispers().keep(account, &letter, &LIMITS).await.expect("kept");
+        let (config, live) = (Config::default(), Live::new(Policy::of(&Config::default())));
+        let accounts = AccountDesk::new(store, &HASHING, live.clone(), || 1);
+        let (registry, families) = (Arc::new(SessionRegistry::new()), Arc::new(Families::new(None)));
+        (Doorkeeper::new(registry, Some(accounts), &config, live, true, false, families), account)
+    }
+
+    #[tokio::test]
+    async fn what_is_taken_for_somebody_arrives_whoever_waits_for_it_no_longer() {
+        let (doorkeeper, account) = keeping("once").await;
+        let kim = kim();
+        let mut handing = Box::pin(doorkeeper.hand_over_letters(account, &kim, 1));
+        let begun = poll_fn(|cx| Poll::Ready(handing.as_mut().poll(cx))).await;
+        assert!(begun.is_pending());
+        drop(handing);
+        doorkeeper.letters_arrived().await;
+        assert_eq!(kim.mailbox().head(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_comes_for_somebody_who_has_gone_again_waits_for_the_next_time() {
+        let (doorkeeper, account) = keeping("later").await;
+        let (gone, come) = (kim(), kim());
+        gone.mailbox().close();
+        for one in [&gone, &come] {
+            doorkeeper.hand_over_letters(account, one, 1).await.expect("a database that works");
+        }
+        assert_eq!((gone.mailbox().head(), come.mailbox().head()), (0, 1));
+    }
+
+    #[tokio::test]
+    async fn what_comes_for_a_connection_that_is_lost_by_then_wakes_the_one_that_took_over() {
+        let (doorkeeper, account) = keeping("awake").await;
+        let before = kim();
+        let next = Arc::new(before.successor(Ipv4Addr::LOCALHOST.into(), 1));
+        next.set_present();
+        let forms = NameForms::of(before.name());
+        doorkeeper.registry().claim(&forms, &before).expect("a free name");
+        doorkeeper.registry().succeed(&forms.key, &next).expect("it is there");
+        doorkeeper.hand_over_letters(account, &before, 1).await.expect("a database that works");
+        assert_eq!((next.mailbox().head(), next.take_ready() & 1 << MAILBOX_BIT), (1, 1 << MAILBOX_BIT));
     }
 }

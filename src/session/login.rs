@@ -9,10 +9,11 @@ use std::{
 };
 
 use chat_proto::{
-    ChangePassword, Credential, ErrorCode, Ignore, Login, Refusal, Register, Registered, ResumeToken, Role,
-    Username, feature, way_in,
+    ChangePassword, Credential, ErrorCode, Ignore, LeaveReason, Login, Refusal, Register, Registered,
+    ResumeToken, Role, Username, feature, short_millis, way_in,
 };
 use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
 
 use super::{
     AccountDesk, Bans, Ending, Families, MailboxRequest, NameForms, NameRules, Session, SessionRegistry,
@@ -44,6 +45,8 @@ pub struct Doorkeeper {
     families: Arc<Families>,
     /// The writer of mailboxes, where whispers are stored before they are heard.
     pub(super) mailboxes: Option<mpsc::Sender<MailboxRequest>>,
+    /// Those who hand over what was kept for who has just come.
+    pub(super) handing: TaskTracker,
     /// How long a session without a connection is kept, in milliseconds; 0: none is.
     grace_ms: u32,
 }
@@ -83,7 +86,8 @@ impl Doorkeeper {
             bans: Bans::new(),
             families,
             mailboxes: None,
-            grace_ms: u32::try_from(config.resume.grace.as_millis()).unwrap_or(u32::MAX),
+            handing: TaskTracker::new(),
+            grace_ms: short_millis(config.resume.grace),
         }
     }
 
@@ -266,7 +270,10 @@ impl Doorkeeper {
         let slot = session.subscriber().slot().await;
         inbox.send(Command::Enter { slot, request, grant }).await.map_err(|_| shutting_down())?;
         // Once more: whoever has been banned meanwhile was looked for before they could be found here.
-        self.check_bans(&session.forms, from, now)?;
+        if let Err(refusal) = self.check_bans(&session.forms, from, now) {
+            session.leave(LeaveReason::Lost);
+            return Err(refusal);
+        }
         session.subscriber().mute_until(self.bans.muted_until(&session.forms.key, now));
         if let Some(account) = account {
             // What cannot be read now is handed over the next time.
@@ -314,7 +321,7 @@ impl Doorkeeper {
         if let Some(before) = self.registry.take_over(forms, subscriber) {
             before.put_out();
             before.mailbox().close();
-            before.tell(Control::Close(ErrorCode::SessionReplaced, chat_proto::LeaveReason::Replaced));
+            before.tell(Control::Close(ErrorCode::SessionReplaced, LeaveReason::Replaced));
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The tokens that bring sessions back: a family for each session, of which the last token is good, once.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     fmt,
     sync::{
         Arc,
@@ -207,19 +207,28 @@ impl Families {
 
     /// A session has ended, or the server ends.
     pub fn end(&self, family: FamilyId, ending: Ending) {
-        let Some(found) = self.live.lock().remove(&family) else { return };
-        match ending {
-            Ending::Void => self.note_gone(family),
-            Ending::Lapse => self.note(family, &found, false),
-            Ending::Stop => self.note(family, &found, true),
+        let mut live = self.live.lock();
+        if let Some(ended) = live.remove(&family) {
+            self.note_end(family, &ended, ending);
+        }
+    }
+
+    /// The same, of a session to which nobody has come by this token, its last; where another connection has come by a
+    /// later one meanwhile, it is that one's.
+    pub fn end_by(&self, family: FamilyId, last: &ResumeToken, ending: Ending) {
+        let mut live = self.live.lock();
+        if let Entry::Occupied(found) = live.entry(family)
+            && found.get().current == hash(last)
+        {
+            self.note_end(family, &found.remove(), ending);
         }
     }
 
     /// Ends all families of an account but one, those that have lapsed too.
     pub fn end_account(&self, account: AccountId, but: Option<FamilyId>) {
         let of_account = |id: &FamilyId, one: &Family| one.whose.account == Some(account) && Some(*id) != but;
-        let ended: Vec<_> = self.live.lock().extract_if(|id, one| of_account(id, one)).collect();
-        for (family, _) in ended {
+        let mut live = self.live.lock();
+        for (family, _) in live.extract_if(|id, one| of_account(id, one)) {
             self.note_gone(family);
         }
         if let Some(changes) = &self.changes {
@@ -247,6 +256,15 @@ impl Families {
         }
     }
 
+    fn note_end(&self, family: FamilyId, ended: &Family, ending: Ending) {
+        match ending {
+            Ending::Void => self.note_gone(family),
+            Ending::Lapse => self.note(family, ended, false),
+            Ending::Stop => self.note(family, ended, true),
+        }
+    }
+
+    /// What changes is noted while nobody else can change it: it is stored in the order in which it came about.
     fn note(&self, family: FamilyId, found: &Family, here: bool) {
         if let Some(changes) = &self.changes {
             let Family { current, previous, whose } = found;

@@ -25,17 +25,18 @@ struct Used {
 /// A family whose token has been used, for a session that may not be there. Dropped without one, it has lapsed as before.
 struct Unclaimed<'a> {
     doorkeeper: &'a Doorkeeper,
-    family: FamilyId,
-    whose: &'a Whose,
+    used: &'a Used,
 }
 
 impl Drop for Unclaimed<'_> {
     fn drop(&mut self) {
-        let found = self.doorkeeper.registry().find(&self.whose.name.key());
-        if !found.is_ok_and(|one| one.id() == self.whose.session) {
+        let Used { family, whose, next } = self.used;
+        let found = self.doorkeeper.registry().find(&whose.name.key());
+        if !found.is_ok_and(|one| one.id() == whose.session) {
             let families = self.doorkeeper.families();
             // Where the server stops, it may have been there a moment ago.
-            families.end(self.family, if families.is_stopping() { Ending::Stop } else { Ending::Lapse });
+            let ending = if families.is_stopping() { Ending::Stop } else { Ending::Lapse };
+            families.end_by(*family, next, ending);
         }
     }
 }
@@ -87,27 +88,27 @@ impl Doorkeeper {
         inbox: &Inbox,
         now: u64,
     ) -> Result<Session, Refusal> {
-        let Used { family, whose, next } = used;
+        let Used { family, whose, next } = &used;
         let sealed = reads_sealed(whose.account, features);
         // Until there is a session that sees to it.
-        let unclaimed = Unclaimed { doorkeeper: self, family, whose: &whose };
+        let unclaimed = Unclaimed { doorkeeper: self, used: &used };
         let shutting_down = || Refusal::new(ErrorCode::ShuttingDown);
         let departure = inbox.clone().reserve_owned().await.map_err(|_| shutting_down())?;
         let entrance = inbox.reserve().await.map_err(|_| shutting_down())?;
         let forms = NameForms::of(&whose.name);
-        if !self.may_still_log_in(&whose).await? {
-            self.families().end(family, Ending::Void);
+        if !self.may_still_log_in(whose).await? {
+            self.families().end(*family, Ending::Void);
             return Err(Refusal::new(ErrorCode::ResumeInvalid));
         }
         self.families().settled().await;
         let mut anew = None;
         let subscriber = loop {
             self.check_bans(&forms, from, now)?;
-            if !self.families().is_latest(family, &next) {
+            if !self.families().is_latest(*family, next) {
                 // Ended meanwhile, or another connection came by a later token.
                 return Err(Refusal::new(ErrorCode::ResumeInvalid));
             }
-            if let Some(successor) = self.take_place(&whose, &forms, sealed, from, now) {
+            if let Some(successor) = self.take_place(whose, &forms, sealed, from, now) {
                 break successor;
             }
             // The session has ended since: it begins again, under its number.
@@ -115,23 +116,23 @@ impl Doorkeeper {
                 Some(subscriber) => {
                     if self.claim(&forms, &subscriber).is_err() {
                         // A guest's name is somebody else's now.
-                        self.families().end(family, Ending::Void);
+                        self.families().end(*family, Ending::Void);
                         return Err(Refusal::new(ErrorCode::ResumeInvalid));
                     }
                     break subscriber;
                 }
-                None => anew = Some(self.begin_anew(&whose, sealed, from, now).await?),
+                None => anew = Some(self.begin_anew(whose, sealed, from, now).await?),
             }
         };
         let session = Session::new(forms, subscriber, Arc::clone(self.registry()), departure, whose.account)
-            .resumable_by(family, &next, self.families());
+            .resumable_by(*family, next, self.families());
         drop(unclaimed);
         session.subscriber().mute_until(self.bans().muted_until(&session.forms.key, now));
         let slot = session.subscriber().try_slot().expect("nobody has asked anything by it");
-        entrance.send(Command::Resume { slot, request, grant: Box::new(self.grant_of(next)) });
+        entrance.send(Command::Resume { slot, request, grant: Box::new(self.grant_of(*next)) });
         if let Some(account) = whose.account {
-            // What cannot be read now is handed over the next time.
-            let _ = self.hand_over_letters(account, session.subscriber(), now).await;
+            // What comes late is a whisper like others, and what cannot be read now is handed over the next time.
+            let _ = self.begin_letters(account, session.subscriber(), now);
         }
         Ok(session)
     }

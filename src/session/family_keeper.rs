@@ -6,8 +6,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Changes, FamilyChanges, FamilyId, FamilyRecord, KeptMailbox, SteadyClock, ledger::person,
-    letters::LETTER_AGE_MAX_MS, unavailable,
+    Changes, FamilyChanges, FamilyId, FamilyRecord, KeptMailbox, SteadyClock,
+    history_writer::CLOSING_PATIENCE, ledger::person, letters::LETTER_AGE_MAX_MS, unavailable,
 };
 use crate::{
     room::{SessionId, Whispered},
@@ -18,6 +18,9 @@ use crate::{
 const RETRY: Duration = Duration::from_secs(1);
 /// How often what has expired is thrown away.
 const EXPIRE_EVERY: Duration = Duration::from_hours(1);
+/// Guests' sessions that have lapsed and may be come back to: anybody can be a guest, again and again. Full: those that
+/// lapsed first are over.
+const LAPSED_GUESTS_MAX: u32 = 100_000;
 /// A session that is there does not expire: the largest time that is stored.
 const NEVER: u64 = i64::MAX as u64;
 
@@ -36,6 +39,8 @@ pub async fn keep_families(
     loop {
         tokio::select! {
             biased;
+            // First: else what cannot be stored would be tried again without a pause, for as long as it cannot.
+            () = done.cancelled() => break,
             () = changes.changed() => {
                 if store_all(&store, &changes, ttl_ms, clock.now_ms()).await.is_err() {
                     tokio::select! {
@@ -45,7 +50,6 @@ pub async fn keep_families(
                     changes.wake();
                 }
             }
-            () = done.cancelled() => break,
             _ = expiring.tick() => {
                 if let Err(error) = expire(&store, clock.now_ms()).await {
                     unavailable(&error);
@@ -53,16 +57,21 @@ pub async fn keep_families(
             }
         }
     }
-    if store_all(&store, &changes, ttl_ms, clock.now_ms()).await.is_err() {
-        tracing::error!(
-            event = "resume_unstored",
-            "some sessions will not be resumed: they could not be stored"
-        );
+    let ended = Instant::now();
+    while store_all(&store, &changes, ttl_ms, clock.now_ms()).await.is_err() {
+        if ended.elapsed() >= CLOSING_PATIENCE {
+            tracing::error!(
+                event = "resume_unstored",
+                "some sessions will not be resumed: they could not be stored"
+            );
+            return;
+        }
+        sleep(RETRY).await;
     }
 }
 
 async fn expire(store: &Store, now: u64) -> Result<(), StoreError> {
-    store.resumes().expire(now).await?;
+    store.resumes().expire(now, LAPSED_GUESTS_MAX).await?;
     store.whispers().expire(now.saturating_sub(LETTER_AGE_MAX_MS)).await.map(drop)
 }
 
@@ -135,5 +144,26 @@ fn stored(record: &FamilyRecord, ttl_ms: u64, now: u64) -> StoredResume {
         issued_ms: now,
         expires_ms: if *here { NEVER } else { now.saturating_add(ttl_ms) },
         here: *here,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::store::Place;
+
+    #[tokio::test]
+    async fn a_stop_while_nothing_can_be_stored_tries_a_few_times_and_is_over() {
+        let store = Store::open(&Place::memory()).await.expect("a database");
+        store.close().await.expect("closed");
+        let (changes, done) = (Arc::new(FamilyChanges::new(false)), CancellationToken::new());
+        changes.put_rooms(SessionId(1), vec![2]);
+        let keeping = tokio::spawn(keep_families(store.clone(), changes, 1, || 1, done.clone()));
+        done.cancel();
+        timeout(2 * CLOSING_PATIENCE, keeping).await.expect("it ends").expect("no panic");
+        let tried = store.metrics().errors.sum();
+        assert!((2..10).contains(&tried), "{tried} attempts");
     }
 }

@@ -29,7 +29,7 @@ pub const STORE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the database is left alone after it failed: the first time, and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// How long a database that fails is tried again when the server stops.
-const CLOSING_PATIENCE: Duration = Duration::from_secs(3);
+pub(super) const CLOSING_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Verdicts that the fan-out has not taken yet. Full: the writer waits.
 pub const VERDICTS: usize = 16;

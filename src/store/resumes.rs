@@ -50,6 +50,9 @@ const REVOKE: &str = "DELETE FROM resumes WHERE family = $1";
 const REVOKE_ACCOUNT: &str = "DELETE FROM resumes WHERE account = $1 AND family <> $2 RETURNING family";
 const EXPIRE: &str = "DELETE FROM resumes WHERE family IN \
                       (SELECT family FROM resumes WHERE expires_ms <= $1 ORDER BY expires_ms LIMIT $2)";
+const FORGET_GUESTS: &str = "DELETE FROM resumes WHERE family IN \
+                             (SELECT family FROM resumes WHERE here = 0 AND account IS NULL \
+                              ORDER BY expires_ms DESC LIMIT $2 OFFSET $1)";
 
 /// The sessions that may be resumed. Cheap to clone. They go with the account they are of, and with each go its rooms
 /// and its [mailbox](super::Whispers).
@@ -145,16 +148,20 @@ impl Resumes {
         rows.iter().map(family_in).collect()
     }
 
-    /// Forgets those that have expired, in small transactions. Returns how many.
-    pub async fn expire(&self, now_ms: u64) -> Result<u64, StoreError> {
+    /// Forgets those that have expired, and of guests' that are not here all but the `guests_max` that expire last, in
+    /// small transactions. Returns how many.
+    pub async fn expire(&self, now_ms: u64, guests_max: u32) -> Result<u64, StoreError> {
         let mut expired = 0;
-        loop {
-            let step = self.database.run(query(EXPIRE).bind(stored(now_ms)).bind(STEP_ROWS)).await?;
-            expired += step;
-            if step < STEP_ROWS.cast_unsigned() {
-                return Ok(expired);
+        for (question, from) in [(EXPIRE, stored(now_ms)), (FORGET_GUESTS, guests_max.into())] {
+            loop {
+                let step = self.database.run(query(question).bind(from).bind(STEP_ROWS)).await?;
+                expired += step;
+                if step < STEP_ROWS.cast_unsigned() {
+                    break;
+                }
             }
         }
+        Ok(expired)
     }
 }
 

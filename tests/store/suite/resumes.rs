@@ -127,9 +127,28 @@ async fn more_than_a_page_of_sessions_were_here() {
     for (found, session) in here.into_iter().zip(1..) {
         assert_eq!((found.resume.session, found.rooms), (session, vec![3, session + 5]));
     }
-    assert_eq!(store.resumes().expire(NOW + 999).await.expect("done"), 0);
-    assert_eq!(store.resumes().expire(NOW + 1_000).await.expect("done"), 1_001);
+    assert_eq!(store.resumes().expire(NOW + 999, u32::MAX).await.expect("done"), 0);
+    assert_eq!(store.resumes().expire(NOW + 1_000, u32::MAX).await.expect("done"), 1_001);
     assert!(store.resumes().load_here().await.expect("loaded").is_empty());
+    store.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn of_guests_who_have_left_as_many_are_kept_as_are_wanted_and_the_last_of_them() {
+    let fresh = fresh().await;
+    let store = open(&fresh).await;
+    let kim = member(&store, "kim").await;
+    let gone = |session| StoredResume { here: false, expires_ms: NOW + session, ..resume(session, "lee") };
+    let mut all: Vec<_> = (1..=1_200).map(gone).collect();
+    all.extend([StoredResume { account: Some(kim), ..gone(1_201) }, resume(1_202, "park")]);
+    store.resumes().put(&all).await.expect("stored");
+    assert_eq!(store.resumes().expire(NOW, 1_200).await.expect("done"), 0);
+    assert_eq!(store.resumes().expire(NOW + 1, 2).await.expect("done"), 1_198);
+    for (session, kept) in
+        [(1, false), (1_198, false), (1_199, true), (1_200, true), (1_201, true), (1_202, true)]
+    {
+        assert_eq!(find(&store, session).await.is_some(), kept, "{session}");
+    }
     store.close().await.expect("closed");
 }
 

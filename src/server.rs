@@ -13,10 +13,10 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use chat_proto::{Limits, way_in};
+use chat_proto::{Limits, millis, short_millis, way_in};
 use tokio::{
     io::DuplexStream,
     sync::mpsc,
@@ -49,6 +49,9 @@ use sessions::Keeper;
 /// Commands that may wait for the fan-out, beside the one departure that each session has reserved. Full: the
 /// speakers wait, and so do their sockets.
 const INBOX_COMMANDS: usize = 1_024;
+
+/// What goodbyes leave of the time for a stop to what is stored after them; of a short time a quarter.
+const STORING: Duration = Duration::from_secs(1);
 
 /// A running server. Dropped without [`Server::stop`], it goes on until the runtime ends.
 pub struct Server {
@@ -277,7 +280,8 @@ impl Server {
         let Self { shared, inbox, fan_out, ledger, mut history, mut keeper, mailboxes, connections, .. } =
             self;
         let timeouts = &shared.live.now().timeouts;
-        let deadline = Instant::now() + timeouts.drain.min(reason.grace_max(timeouts.system_shutdown));
+        let grace = timeouts.drain.min(reason.grace_max(timeouts.system_shutdown));
+        let deadline = Instant::now() + grace;
         tracing::info!(event = "stopping", ?reason, connections = connections.len(), "stopping");
         let cut_before = shared.metrics.cut.get();
         connections.close();
@@ -301,16 +305,22 @@ impl Server {
                 mailboxes.settled().await;
             }
             shared.quiet.cancel();
-            connections.wait().await;
-            if let Some(history) = &mut history {
-                history.written().await;
-            }
+            let written = async {
+                if let Some(history) = &mut history {
+                    history.written().await;
+                }
+            };
+            // One who takes no goodbye does not keep what the others have said from being stored.
+            let goodbyes = timeout_at(deadline - STORING.min(grace / 4), connections.wait());
+            let _ = tokio::join!(goodbyes, written);
+            shared.doorkeeper.letters_arrived().await;
             // The last sessions have just ended.
             if let Some(keeper) = &mut keeper {
                 keeper.stored().await;
             }
         };
-        let still_there = if timeout_at(deadline, drained).await.is_ok() { 0 } else { connections.len() };
+        let _ = timeout_at(deadline, drained).await;
+        let still_there = connections.len();
         if let Some(history) = history {
             history.abandon();
         }
@@ -349,7 +359,7 @@ fn announced(config: &Config) -> Limits {
         rooms_owned: config.rooms.owned,
         rooms_created: config.rooms.created,
         ignored: config.rooms.ignored,
-        resume_ms: u32::try_from(config.resume.ttl.as_millis()).unwrap_or(u32::MAX),
+        resume_ms: short_millis(config.resume.ttl),
         ..Limits::DEFAULT
     };
     Policy::of(config).announced(limits)
@@ -358,7 +368,7 @@ fn announced(config: &Config) -> Limits {
 /// Milliseconds since 1970 UTC; 0 if the clock says it is before that.
 fn unix_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    millis(since)
 }
 
 #[cfg(test)]

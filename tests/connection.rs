@@ -243,7 +243,8 @@ async fn a_stop_takes_no_longer_than_its_reason_allows() {
         kim.broadcast("more than a pipe of 64 bytes holds, and then some more of it").await.expect("said");
         let start = Instant::now();
         assert_eq!(server.stop(reason).await.cut, 1, "{reason:?}");
-        assert_eq!(start.elapsed().as_secs(), seconds, "{reason:?}");
+        // The last second is for what is stored, of which there is nothing here.
+        assert_eq!(start.elapsed().as_secs(), seconds - 1, "{reason:?}");
         assert!(matches!(next(&mut to_kim).await, Event::Goodbye(_)), "whoever reads hears a goodbye");
     }
 }

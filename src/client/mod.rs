@@ -88,7 +88,7 @@ pub use inbox::{EVENT_BYTES_ASKING, EVENT_BYTES_RESTED};
 pub use members::Members;
 pub use pace::Pace;
 pub use pending::Pending;
-pub use reconnect::Reconnect;
+pub use reconnect::{Connect, Reconnect};
 pub use requests::Requests;
 pub use room_pages::RoomPages;
 pub use saved::Saved;

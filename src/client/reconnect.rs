@@ -26,11 +26,30 @@ const SILENCE_MAX: Duration = Duration::from_secs(15);
 /// A server that wants to be asked more often than this is asked this often.
 const SILENCE_MIN: Duration = Duration::from_secs(1);
 
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+/// Any stream of bytes, such as a socket.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 
 type Soon<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-type Connect = Box<dyn Fn() -> Soon<io::Result<Box<dyn Stream>>> + Send + Sync>;
+
+/// What makes each connection: any function without arguments that connects.
+pub trait Connect: Send + Sync + 'static {
+    /// Makes one.
+    fn connect(&self) -> Soon<io::Result<Box<dyn Stream>>>;
+}
+
+impl<C, F, S> Connect for C
+where
+    C: Fn() -> F + Send + Sync + 'static,
+    F: Future<Output = io::Result<S>> + Send + 'static,
+    S: Stream + 'static,
+{
+    fn connect(&self) -> Soon<io::Result<Box<dyn Stream>>> {
+        let connecting = self();
+        Box::pin(async move { Ok(Box::new(connecting.await?) as Box<dyn Stream>) })
+    }
+}
+
 type Keep = Box<dyn Fn(Saved) -> Soon<()> + Send + Sync>;
 type Writer = Box<dyn AsyncWrite + Send + Unpin>;
 
@@ -108,87 +127,59 @@ impl Reconnect {
     }
 
     /// Connects and logs in. `connect` makes each connection, this first one too, on which any failure is the caller's.
-    pub async fn log_in<S, F>(
+    pub async fn log_in(
         mut self,
-        connect: impl Fn() -> F + Send + Sync + 'static,
+        connect: impl Connect,
         name: &str,
         credential: Credential,
-    ) -> Result<(Session, Events), Error>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        F: Future<Output = io::Result<S>> + Send + 'static,
-    {
+    ) -> Result<(Session, Events), Error> {
         let way = self.way(connect, name, credential)?;
         let client = way.greet().await?;
         self.log_in_over(client, way).await
     }
 
     /// As [`log_in`](Self::log_in), over a first connection that has asked for [`feature::RESUME`].
-    pub async fn log_in_on<S, F>(
+    pub async fn log_in_on(
         mut self,
         client: Client,
-        connect: impl Fn() -> F + Send + Sync + 'static,
+        connect: impl Connect,
         name: &str,
         credential: Credential,
-    ) -> Result<(Session, Events), Error>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        F: Future<Output = io::Result<S>> + Send + 'static,
-    {
+    ) -> Result<(Session, Events), Error> {
         let way = self.way(connect, name, credential)?;
         self.log_in_over(client, way).await
     }
 
     /// Goes on with a session that was [saved](Session::saved). Where the server does not know it any more, logs in anew,
     /// and the first event is [`Event::Restarted`]; else it is [`Event::Resumed`].
-    pub async fn resume<S, F>(
+    pub async fn resume(
         mut self,
         saved: Saved,
-        connect: impl Fn() -> F + Send + Sync + 'static,
+        connect: impl Connect,
         credential: Credential,
-    ) -> Result<(Session, Events), Error>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        F: Future<Output = io::Result<S>> + Send + 'static,
-    {
+    ) -> Result<(Session, Events), Error> {
         let way = self.way(connect, saved.name(), credential)?;
         let client = way.greet().await?;
         self.resume_over(client, saved, way).await
     }
 
     /// As [`resume`](Self::resume), over a first connection that has asked for [`feature::RESUME`].
-    pub async fn resume_on<S, F>(
+    pub async fn resume_on(
         mut self,
         client: Client,
         saved: Saved,
-        connect: impl Fn() -> F + Send + Sync + 'static,
+        connect: impl Connect,
         credential: Credential,
-    ) -> Result<(Session, Events), Error>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        F: Future<Output = io::Result<S>> + Send + 'static,
-    {
+    ) -> Result<(Session, Events), Error> {
         let way = self.way(connect, saved.name(), credential)?;
         self.resume_over(client, saved, way).await
     }
 
-    fn way<S, F>(
-        &mut self,
-        connect: impl Fn() -> F + Send + Sync + 'static,
-        name: &str,
-        credential: Credential,
-    ) -> Result<Way, Error>
-    where
-        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        F: Future<Output = io::Result<S>> + Send + 'static,
-    {
-        let connect: Connect = Box::new(move || {
-            let connecting = connect();
-            Box::pin(async move { Ok(Box::new(connecting.await?) as Box<dyn Stream>) })
-        });
+    fn way(&mut self, connect: impl Connect, name: &str, credential: Credential) -> Result<Way, Error> {
         let name = Username::parse(name).map_err(Error::refused)?;
         let Self { features, timeouts, .. } = *self;
-        Ok(Way { connect, name, credential, features, timeouts, keep: self.keep.take() })
+        let (connect, keep) = (Box::new(connect), self.keep.take());
+        Ok(Way { connect, name, credential, features, timeouts, keep })
     }
 
     async fn log_in_over(self, mut client: Client, way: Way) -> Result<(Session, Events), Error> {
@@ -222,7 +213,7 @@ impl Reconnect {
 
 /// How one comes in.
 struct Way {
-    connect: Connect,
+    connect: Box<dyn Connect>,
     name: Username,
     credential: Credential,
     features: u64,
@@ -232,7 +223,7 @@ struct Way {
 
 impl Way {
     async fn greet(&self) -> Result<Client, Error> {
-        let connecting = timeout(self.timeouts.connect, (self.connect)());
+        let connecting = timeout(self.timeouts.connect, self.connect.connect());
         let stream = connecting.await.map_err(|_| Error::Timeout("the connection"))??;
         Client::over_asking(stream, self.timeouts, self.features).await
     }

@@ -46,6 +46,8 @@ struct Contents {
 pub struct StateFile {
     path: PathBuf,
     server: String,
+    /// What is to be written: whoever comes to it first writes the newest, in whichever order they come.
+    next: Arc<Mutex<Option<Saved>>>,
     /// What was written last, so that the same is not written again, and what went wrong since it was asked for.
     last: Arc<Mutex<Last>>,
 }
@@ -61,7 +63,7 @@ impl StateFile {
     #[must_use]
     pub fn of(args: &Args) -> Option<Self> {
         let (path, server) = (args.state.clone()?, args.server().to_string());
-        Some(Self { path, server, last: Arc::default() })
+        Some(Self { path, server, next: Arc::default(), last: Arc::default() })
     }
 
     /// The session in it; `None` where there is no such file. One of somebody else's, or of another server's, is refused: a
@@ -90,15 +92,17 @@ impl StateFile {
     /// Writes a session, unless it is the one that was written last. What goes wrong is told by
     /// [`failure`](Self::failure).
     pub async fn save(&self, session: Saved) {
+        *self.next.lock() = Some(session);
         let this = self.clone();
-        let writing = spawn_blocking(move || this.write(session));
+        let writing = spawn_blocking(move || this.write());
         // It does not panic, and a runtime that ends has nobody left to tell.
         let _ = writing.await;
     }
 
-    fn write(&self, session: Saved) {
+    fn write(&self) {
         // One writer at a time, or an older state could be the last.
         let mut last = self.last.lock();
+        let Some(session) = self.next.lock().take() else { return };
         if last.written.as_ref() == Some(&session) {
             return;
         }
@@ -113,6 +117,7 @@ impl StateFile {
     /// The session is over: there is nothing to go on with.
     pub fn remove(&self) {
         let mut last = self.last.lock();
+        *self.next.lock() = None;
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 last.failure = Some(format!("{}: {error}", self.path.display()));

@@ -232,8 +232,9 @@ fn in_another_session_what_may_have_been_said_is_told_and_not_sent_again() {
     say(&mut client, "doubtful");
     peer.recv_line();
     drop(peer);
-    say(&mut client, "new");
     let mut peer = server.accept();
+    // Not before: said into the connection that is lost, it would be as doubtful as the other.
+    say(&mut client, "new");
     let id = peer.recv_resume(token(1));
     let outcome = Err(Refusal::new(ErrorCode::ResumeInvalid));
     peer.send(&ServerPacket::ResumeAnswer(Answer { id, outcome }));

@@ -1,12 +1,18 @@
 //! The server's executable over a database that stays, and the way to whichever process it is now.
 
 use std::{
+    collections::HashSet,
     io::{self, Write as _},
     net::SocketAddr,
     process::{Command, Stdio},
+    time::Duration,
 };
 
-use tokio::{net::TcpStream, sync::watch, task::block_in_place};
+use data_encoding::HEXLOWER;
+use iocp_chat::{client::Session, store::DATABASE_FILE};
+use sha2::{Digest as _, Sha256};
+use sqlx::{ConnectOptions as _, Row as _, query, sqlite::SqliteConnectOptions};
+use tokio::{net::TcpStream, sync::watch, task::block_in_place, time::sleep};
 
 use crate::{
     folder::Folder,
@@ -17,6 +23,10 @@ use crate::{
 pub const PASSWORD: &str = "correct horse";
 /// Who has an account.
 pub const ACCOUNTS: [&str; 4] = ["kim", "lee", "ann", "bob"];
+
+/// The hashes of the tokens that bring those back who are in a room.
+const TOKENS: &str = "SELECT token_hash, previous_hash FROM resumes JOIN resume_rooms USING (session) \
+                      WHERE conversation = $1";
 
 /// A server that is started again and again.
 pub struct House {
@@ -79,6 +89,29 @@ impl House {
         Some((user + system) / 100.0)
     }
 
+    /// Waits until it is stored who may come back to these sessions, by the tokens that they have, and that they are in
+    /// this room: both are behind what happens.
+    pub async fn stored(&self, sessions: &[Session], room: u64) {
+        let file = SqliteConnectOptions::new().filename(self.folder.join(DATABASE_FILE));
+        let mut database = file.connect().await.expect("a database");
+        loop {
+            let room = i64::try_from(room).expect("a small number");
+            let rows = query(TOKENS).bind(room).fetch_all(&mut database).await.expect("an answer");
+            let hashes =
+                rows.iter().flat_map(|row| ["token_hash", "previous_hash"].map(|name| row.get(name)));
+            let hashes: HashSet<Option<Vec<u8>>> = hashes.collect();
+            if sessions.iter().all(|session| hashes.contains(&Some(hash(session)))) {
+                return;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Whether nobody is told of a token before it is stored.
+    pub fn is_full(&self) -> bool {
+        self.durability == "full"
+    }
+
     /// Ends it as it stands; what it has logged.
     pub fn kill(&mut self) -> String {
         self.address.send_replace(None);
@@ -99,6 +132,13 @@ impl House {
         assert_eq!(status.code(), Some(0), "{log}");
         log
     }
+}
+
+/// What a database has of the token that a session comes back by.
+fn hash(session: &Session) -> Vec<u8> {
+    let saved = serde_json::to_value(session.saved().expect("it outlives its connections")).expect("JSON");
+    let token = saved["token"].as_str().expect("hexadecimal digits");
+    Sha256::digest(HEXLOWER.decode(token.as_bytes()).expect("hexadecimal digits")).to_vec()
 }
 
 impl Door {

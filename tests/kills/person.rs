@@ -100,11 +100,14 @@ impl Person {
         Self { name, session, events }
     }
 
-    /// Listens until this line has come in the lobby, in `room` and as a whisper.
-    pub async fn listen(&mut self, room: u64, end: &str) -> Vec<Heard> {
+    /// Listens until this line has come in the lobby, in `room` and as a whisper. Counts how often somebody is back.
+    pub async fn listen(&mut self, room: u64, end: &str, back: &watch::Sender<usize>) -> Vec<Heard> {
         let (mut heard, mut going_on) = (Vec::new(), vec![LOBBY, room, MAILBOX]);
         while !going_on.is_empty() {
             let event = self.events.next().await.expect("it goes on");
+            if let Event::Resumed(_) = event {
+                back.send_modify(|back| *back += 1);
+            }
             self.hear(event, &mut heard);
             if let Some(Heard::Line(line)) = heard.last()
                 && line.text == end

@@ -68,7 +68,10 @@ impl Story {
         let door = house.door();
         self.rounds += 1;
         let end = format!("{END} {}", self.rounds);
-        let people = self.people(&door).await;
+        // Whoever comes as another program is told so, as after a restart.
+        let mut resumes = self.saved.len();
+        let people = self.people(house, &door).await;
+        let (back, mut returned) = watch::channel(0);
         let (enough, (answered, mut count)) = (CancellationToken::new(), watch::channel(0));
         let (mut talking, mut listening) = (JoinSet::new(), JoinSet::new());
         let others = |name: &str| -> Vec<String> {
@@ -86,17 +89,23 @@ impl Story {
         }
         let sessions: Vec<_> = people.iter().map(|person| person.session.clone()).collect();
         for mut person in people {
-            let (room, end) = (self.room, end.clone());
-            listening.spawn(async move { (person.listen(room, &end).await, person) });
+            let (room, end, back) = (self.room, end.clone(), back.clone());
+            listening.spawn(async move { (person.listen(room, &end, &back).await, person) });
         }
         for one in ends {
             let goal = *count.borrow() + self.rng.random_range(0..=ANSWERS_MAX);
             count.wait_for(|count| *count >= goal).await.expect("people talk");
+            if !house.is_full() {
+                // Else a token that nobody has stored may have been given to somebody.
+                returned.wait_for(|back| *back >= resumes).await.expect("people listen");
+                house.stored(&sessions, self.room).await;
+            }
             match one {
                 End::Kill => house.kill(),
                 End::Stop => house.stop(),
             };
             house.start();
+            resumes += sessions.len();
         }
         let goal = *count.borrow() + ANSWERS_LAST;
         count.wait_for(|count| *count >= goal).await.expect("people talk");
@@ -124,7 +133,7 @@ impl Story {
     }
 
     /// Everybody, in the room too.
-    async fn people(&mut self, door: &Door) -> Vec<Person> {
+    async fn people(&mut self, house: &House, door: &Door) -> Vec<Person> {
         let mut people = Vec::new();
         for saved in std::mem::take(&mut self.saved) {
             people.push(Person::resume(door, &saved, self.rng.random()).await);
@@ -141,9 +150,8 @@ impl Story {
         for person in &people[1..] {
             person.session.join_room("work", "").await.expect("open to all");
         }
-        // Who is in which room is stored behind what happens, and before another is let in.
-        let last = Person::log_in(door, "last", false, self.rng.random()).await;
-        last.session.log_out().await.expect("heard");
+        let sessions: Vec<_> = people.iter().map(|person| person.session.clone()).collect();
+        house.stored(&sessions, self.room).await;
         people
     }
 }

@@ -8,7 +8,7 @@ use chat_proto::{
     ClientPacket, Credential, ErrorCode, Login, Refusal, Role, ServerPacket, Username,
     limits::GUEST_REFUSALS_MAX, way_in,
 };
-use common::{Raw, hello, id, next, quiet};
+use common::{Raw, hello, id, next, quiet, stage::CHEAP};
 use iocp_chat::{
     client::{Client, Error, Event, Events, Session},
     config::{Config, HashingConfig, Registration, SecondLogin},
@@ -21,10 +21,9 @@ use iocp_chat::{
 const PIPE: usize = 64 * 1024;
 const HERE: &str = "127.0.0.1";
 
-/// Hashes that cost nothing: what they cost is not what is tested here.
 fn cheap() -> Config {
     let mut config = quiet();
-    config.accounts.hashing = HashingConfig { memory_kib: 8, passes: 1, lanes: 1, at_once: 2 };
+    config.accounts.hashing = CHEAP;
     config
 }
 

@@ -1,6 +1,8 @@
 //! What the tests share: a server in this process, and people in it.
 #![allow(dead_code, reason = "each test target uses its own part of it")]
 
+pub mod stage;
+
 use std::time::Duration;
 
 use bytes::BytesMut;

@@ -53,6 +53,22 @@ impl Person {
         assert!(matches!(&said, ServerPacket::BroadcastAnswer(answer) if answer.outcome.is_ok()), "{said:?}");
     }
 
+    /// Makes a room that ends with its last member; its number.
+    pub async fn make_room(&mut self, name: &str) -> u64 {
+        self.next += 1;
+        let room = CreateRoom {
+            id: id(self.next),
+            name: RoomName::parse(name).expect("a name"),
+            password: RoomPassword::default(),
+            settings: RoomSettings { capacity: 10, flags: 0, slow_s: 0 },
+            topic: Remark::default(),
+        };
+        match self.ask(ClientPacket::CreateRoom(room)).await {
+            ServerPacket::CreateRoomAnswer(answer) => answer.outcome.expect("made").place.conversation,
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub async fn history(
         &mut self,
         (conversation, direction): (u64, u16),
@@ -159,16 +175,7 @@ async fn what_cannot_be_asked_for_is_out_of_range_and_of_what_one_is_not_in_noth
     }
     assert_eq!(code(kim.history((MAILBOX, BEFORE), (0, 0), 10).await), 2001);
     assert_eq!(code(kim.history((77, BEFORE), (0, 0), 10).await), 2001);
-    let room = CreateRoom {
-        id: id(1),
-        name: RoomName::parse("salon").expect("a name"),
-        password: RoomPassword::new("").expect("short"),
-        settings: RoomSettings { capacity: 10, flags: 0, slow_s: 0 },
-        topic: Remark::default(),
-    };
-    let made = kim.ask(ClientPacket::CreateRoom(room)).await;
-    let ServerPacket::CreateRoomAnswer(answer) = made else { panic!("{made:?}") };
-    let conversation = answer.outcome.expect("made").place.conversation;
+    let conversation = kim.make_room("salon").await;
     assert_eq!(code(lee.history((conversation, BEFORE), (0, 0), 10).await), 2005);
     let empty = kim.history((conversation, BEFORE), (0, 0), 10).await.expect("a page");
     assert_eq!((texts(&empty), empty.more, empty.epoch, empty.seq), (vec![], 0, 0, 0));

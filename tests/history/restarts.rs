@@ -2,10 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use chat_proto::{
-    ClientPacket, CreateRoom, History, LOBBY, LeaveRoom, Remark, RoomChat, RoomName, RoomPassword,
-    RoomSettings, ServerPacket, Text,
-};
+use chat_proto::{ClientPacket, History, LOBBY, LeaveRoom, RoomChat, ServerPacket, Text};
 use iocp_chat::{
     config::Config,
     stop::StopReason,
@@ -123,16 +120,7 @@ async fn of_a_room_that_has_ended_nothing_is_kept() {
     let store = Store::open(&Place::memory()).await.expect("a database");
     let server = keeping(&quiet(), &store).await;
     let mut kim = Person::come(&server, "kim").await;
-    let room = CreateRoom {
-        id: id(1),
-        name: RoomName::parse("salon").expect("a name"),
-        password: RoomPassword::new("").expect("short"),
-        settings: RoomSettings { capacity: 10, flags: 0, slow_s: 0 },
-        topic: Remark::default(),
-    };
-    let made = kim.ask(ClientPacket::CreateRoom(room)).await;
-    let ServerPacket::CreateRoomAnswer(answer) = made else { panic!("{made:?}") };
-    let conversation = answer.outcome.expect("made").place.conversation;
+    let conversation = kim.make_room("salon").await;
     let text = Text::parse("in here").expect("a text");
     kim.ask(ClientPacket::RoomChat(RoomChat { id: id(2), message_id: 0, conversation, text })).await;
     let request = History { id: id(3), conversation, direction: BEFORE, epoch: 0, seq: 0, limit: 10 };

@@ -3,7 +3,7 @@
 use chat_proto::{Credential, ErrorCode, LOBBY, RoomSettings, ServerPacket};
 use iocp_chat::{
     client::{Client, Error},
-    config::{HashingConfig, Registration},
+    config::Registration,
     metrics::Message,
     server::Server,
     session::Recalled,
@@ -11,7 +11,7 @@ use iocp_chat::{
 };
 
 use crate::{
-    common::{Raw, guest, heard, quiet, serve},
+    common::{Raw, guest, heard, quiet, serve, stage::CHEAP},
     peer::{Peer, patient},
     scraped::Scraped,
 };
@@ -79,7 +79,7 @@ async fn what_is_said_in_a_room_is_delivered_there_and_rooms_are_counted_by_size
 async fn with_accounts() -> Server {
     let mut config = quiet();
     config.accounts.registration = Registration::Open;
-    config.accounts.hashing = HashingConfig { memory_kib: 8, passes: 1, lanes: 1, at_once: 2 };
+    config.accounts.hashing = CHEAP;
     let store = Store::open(&Place::memory()).await.expect("a database");
     let recalled = Recalled::from(store, 0).await.expect("a database");
     Server::start(&config, Vec::new(), Some(recalled)).expect("a server")

@@ -2,7 +2,7 @@
 
 use chat_proto::{ClientPacket, ErrorCode, Ignore, Refusal, ServerPacket, Username, WhisperReceipt};
 
-use crate::{peer::Peer, stage::Stage};
+use crate::{common::stage::Stage, peer::Peer};
 
 fn kept(outcome: Result<WhisperReceipt, Refusal>) -> bool {
     outcome.expect("taken").kept == 1

@@ -1,51 +1,18 @@
 //! Sessions that go on over a restart of the server, as a clean stop or a broken one leaves them.
 
 use chat_proto::{ClientPacket, ErrorCode, LOBBY, Presence, Resume, RoomSettings, UNKNOWN_END};
-use iocp_chat::{
-    config::{Config, Durability},
-    server::Server,
-    session::Recalled,
-    stop::StopReason,
-    store::Store,
-};
+use iocp_chat::{config::Durability, stop::StopReason};
 use tokio::time::{Duration, sleep};
 
 use crate::{
-    common::{id, quiet},
+    common::{Raw, id, quiet, stage::Stage},
     fresh::{Fresh, fresh},
     peer::Peer,
 };
 
 /// A server over a database that stays.
-pub struct Stage {
-    pub server: Server,
-    pub store: Store,
-}
-
-impl Stage {
-    async fn over(fresh: &Fresh) -> Self {
-        Self::with(fresh, &quiet()).await
-    }
-
-    pub async fn with(fresh: &Fresh, config: &Config) -> Self {
-        let store = Store::open(&fresh.place).await.expect("a database");
-        let recalled = Recalled::from(store.clone(), 1).await.expect("it is whole");
-        let recalled = recalled.with_history(&config.history).await.expect("it has a past");
-        let server = Server::start(config, Vec::new(), Some(recalled)).expect("a server");
-        Self { server, store }
-    }
-
-    /// As if it were killed: nothing more is written, and nothing is closed.
-    pub async fn break_off(self) {
-        let Self { server, store } = self;
-        store.close().await.expect("closed");
-        std::mem::forget(server);
-    }
-
-    pub async fn stop(self) {
-        self.server.stop(StopReason::Interrupt).await;
-        self.store.close().await.expect("closed");
-    }
+async fn over(fresh: &Fresh) -> Stage {
+    Stage::at(&fresh.place, &quiet()).await
 }
 
 pub fn after(place: Presence, seq: u64) -> Presence {
@@ -55,7 +22,7 @@ pub fn after(place: Presence, seq: u64) -> Presence {
 #[tokio::test]
 async fn after_a_restart_each_goes_on_in_the_same_epoch_with_what_was_missed_and_nothing_twice() {
     let fresh = fresh().await;
-    let stage = Stage::over(&fresh).await;
+    let stage = over(&fresh).await;
     let (mut lee, kim) = (Peer::log_in(&stage.server, "lee").await, Peer::log_in(&stage.server, "kim").await);
     let (lobby, token) = (kim.lobby(), kim.token());
     drop(kim);
@@ -65,7 +32,7 @@ async fn after_a_restart_each_goes_on_in_the_same_epoch_with_what_was_missed_and
     let (his, cursor) = (lee.token(), after(lobby, 0));
     stage.stop().await;
 
-    let stage = Stage::over(&fresh).await;
+    let stage = over(&fresh).await;
     let mut kim = Peer::resume(&stage.server, token).await.expect("good");
     assert_eq!(kim.lobby(), after(lobby, 2));
     assert_eq!(kim.who().await, [("lee".to_owned(), 2), ("kim".to_owned(), 0)]);
@@ -82,9 +49,33 @@ async fn after_a_restart_each_goes_on_in_the_same_epoch_with_what_was_missed_and
 }
 
 #[tokio::test]
+async fn somebody_who_takes_nothing_while_the_server_stops_costs_nobody_else_their_place() {
+    let fresh = fresh().await;
+    let mut config = quiet();
+    config.timeouts.system_shutdown = Duration::from_secs(2);
+    let stage = Stage::at(&fresh.place, &config).await;
+    let (mut lee, kim) = (Peer::log_in(&stage.server, "lee").await, Peer::log_in(&stage.server, "kim").await);
+    let (token, lobby, mailbox) = (kim.token(), kim.lobby(), kim.mailbox());
+    let mut deaf = Raw::new(stage.server.connect_in_memory(64));
+    deaf.log_in("deaf").await;
+    lee.say(0, "more than a pipe of 64 bytes holds, and then some more of it").await.expect("said");
+    drop(kim);
+    lee.whisper(0, "kim", "psst").await.expect("handed over");
+    assert_eq!(stage.server.stop(StopReason::SystemShutdown).await.cut, 1);
+    stage.store.close().await.expect("closed");
+
+    let stage = Stage::at(&fresh.place, &config).await;
+    let mut kim = Peer::resume(&stage.server, token).await.expect("good");
+    assert_eq!(kim.lobby(), after(lobby, 1), "the epoch goes on");
+    kim.attach(&[after(lobby, 1), after(mailbox, 0)]).await;
+    assert_eq!(kim.told().await, "*1 lee: psst");
+    stage.stop().await;
+}
+
+#[tokio::test]
 async fn a_line_said_again_after_a_restart_is_said_once() {
     let fresh = fresh().await;
-    let stage = Stage::over(&fresh).await;
+    let stage = over(&fresh).await;
     let (mut lee, kim) = (Peer::log_in(&stage.server, "lee").await, Peer::log_in(&stage.server, "kim").await);
     let first = lee.say(7, "once").await.expect("said");
     let whispered = lee.whisper(8, "kim", "psst").await.expect("handed over");
@@ -92,7 +83,7 @@ async fn a_line_said_again_after_a_restart_is_said_once() {
     drop((lee, kim));
     stage.stop().await;
 
-    let stage = Stage::over(&fresh).await;
+    let stage = over(&fresh).await;
     let mut lee = Peer::resume(&stage.server, his).await.expect("good");
     lee.attach(&[]).await;
     assert_eq!(lee.say(7, "once").await, Ok(first));
@@ -109,7 +100,7 @@ async fn a_line_said_again_after_a_restart_is_said_once() {
 #[tokio::test]
 async fn rooms_that_persist_are_gone_on_in_and_those_that_do_not_are_lost() {
     let fresh = fresh().await;
-    let stage = Stage::over(&fresh).await;
+    let stage = over(&fresh).await;
     let mut lee = Peer::log_in(&stage.server, "lee").await;
     let mut kim = Peer::log_in(&stage.server, "kim").await;
     let open = RoomSettings { capacity: 9, flags: 0, slow_s: 0 };
@@ -119,7 +110,7 @@ async fn rooms_that_persist_are_gone_on_in_and_those_that_do_not_are_lost() {
     let token = kim.token();
     stage.stop().await;
 
-    let stage = Stage::over(&fresh).await;
+    let stage = over(&fresh).await;
     let mut kim = Peer::resume(&stage.server, token).await.expect("good");
     assert_eq!(kim.attach(&[also]).await, [also.conversation]);
     stage.stop().await;
@@ -131,7 +122,7 @@ async fn whoever_does_not_come_back_in_time_leaves_and_is_let_in_by_their_token_
     let mut config = quiet();
     config.resume.grace = Duration::from_millis(300);
     config.limits.notice_members = 100;
-    let stage = Stage::with(&fresh, &config).await;
+    let stage = Stage::at(&fresh.place, &config).await;
     let mut lee = Peer::log_in(&stage.server, "lee").await;
     let mut kim = Peer::log_in(&stage.server, "kim").await;
     assert_eq!(lee.told().await, "1 + kim");
@@ -164,7 +155,7 @@ async fn whoever_does_not_come_back_in_time_leaves_and_is_let_in_by_their_token_
 #[tokio::test]
 async fn after_a_broken_stop_the_epoch_is_another_and_nothing_is_passed_over_in_silence() {
     let fresh = fresh().await;
-    let stage = Stage::over(&fresh).await;
+    let stage = over(&fresh).await;
     let (mut lee, kim) = (Peer::log_in(&stage.server, "lee").await, Peer::log_in(&stage.server, "kim").await);
     let (token, lobby) = (kim.token(), kim.lobby());
     lee.say(0, "one").await.expect("said");
@@ -172,7 +163,7 @@ async fn after_a_broken_stop_the_epoch_is_another_and_nothing_is_passed_over_in_
     stage.families(2).await;
     stage.break_off().await;
 
-    let stage = Stage::over(&fresh).await;
+    let stage = over(&fresh).await;
     let mut kim = Peer::resume(&stage.server, token).await.expect("good");
     assert_ne!(kim.lobby().epoch, lobby.epoch);
     assert_eq!(kim.lobby().seq, 0);
@@ -190,13 +181,13 @@ async fn where_lines_are_stored_before_they_are_answered_a_broken_stop_loses_not
     let fresh = fresh().await;
     let mut config = quiet();
     config.history.durability = Durability::Full;
-    let stage = Stage::with(&fresh, &config).await;
+    let stage = Stage::at(&fresh.place, &config).await;
     let (mut lee, kim) = (Peer::log_in(&stage.server, "lee").await, Peer::log_in(&stage.server, "kim").await);
     let (token, his, lobby) = (kim.token(), lee.token(), kim.lobby());
     let first = lee.say(5, "one").await.expect("stored");
     stage.break_off().await;
 
-    let stage = Stage::with(&fresh, &config).await;
+    let stage = Stage::at(&fresh.place, &config).await;
     let mut kim = Peer::resume(&stage.server, token).await.expect("it was stored before it was told");
     kim.attach(&[lobby]).await;
     assert_eq!(kim.told().await, "1/1 lee: one");
@@ -213,16 +204,16 @@ async fn where_lines_are_stored_before_they_are_answered_a_broken_stop_loses_not
 #[tokio::test]
 async fn a_stop_in_the_middle_of_a_resume_loses_no_session() {
     let fresh = fresh().await;
-    let mut stage = Stage::over(&fresh).await;
+    let mut stage = over(&fresh).await;
     let mut token = Peer::log_in(&stage.server, "kim").await.token();
     stage.stop().await;
     for step in 0..25 {
-        stage = Stage::over(&fresh).await;
+        stage = over(&fresh).await;
         let mut raw = Peer::greet(&stage.server, 1).await;
         raw.send(&[ClientPacket::Resume(Resume { id: id(2), token })]).await;
         sleep(Duration::from_micros(100 * step)).await;
         stage.stop().await;
-        stage = Stage::over(&fresh).await;
+        stage = over(&fresh).await;
         assert_eq!(stage.store.resumes().load_here().await.expect("an answer").len(), 1, "step {step}");
         // Whether the answer was on its way is not known: both tokens are good.
         token = Peer::resume(&stage.server, token).await.expect("good").token();
@@ -233,7 +224,7 @@ async fn a_stop_in_the_middle_of_a_resume_loses_no_session() {
 #[tokio::test]
 async fn of_an_epoch_that_nobody_knows_all_is_told_as_missing() {
     let fresh = fresh().await;
-    let stage = Stage::over(&fresh).await;
+    let stage = over(&fresh).await;
     let (mut lee, kim) = (Peer::log_in(&stage.server, "lee").await, Peer::log_in(&stage.server, "kim").await);
     let (token, lobby) = (kim.token(), kim.lobby());
     drop(kim);
@@ -252,7 +243,7 @@ async fn a_token_is_good_no_longer_than_its_time_after_its_session_has_left() {
     let mut config = quiet();
     config.resume.grace = Duration::from_millis(50);
     config.resume.ttl = Duration::from_millis(1);
-    let stage = Stage::with(&fresh, &config).await;
+    let stage = Stage::at(&fresh.place, &config).await;
     let (lee, kim) = (Peer::log_in(&stage.server, "lee").await, Peer::log_in(&stage.server, "kim").await);
     // However long one is there: the time has not begun.
     let mut lee = Peer::resume(&stage.server, lee.token()).await.expect("good");
@@ -270,11 +261,11 @@ async fn a_token_is_good_no_longer_than_its_time_after_its_session_has_left() {
 #[tokio::test]
 async fn a_token_is_of_no_use_to_another_server() {
     let (one, other) = (fresh().await, fresh().await);
-    let stage = Stage::over(&one).await;
+    let stage = over(&one).await;
     let kim = Peer::log_in(&stage.server, "kim").await;
     let token = kim.token();
     stage.stop().await;
-    let stage = Stage::over(&other).await;
+    let stage = over(&other).await;
     let refusal = Peer::resume(&stage.server, token).await.map(drop).expect_err("unknown");
     assert_eq!(refusal.code, ErrorCode::ResumeInvalid.into());
     assert_eq!(kim.lobby().conversation, LOBBY);

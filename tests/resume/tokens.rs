@@ -7,9 +7,8 @@ use iocp_chat::server::Server;
 use tokio::time::sleep;
 
 use crate::{
-    common::{Raw, broadcast, id, login, quiet, serve},
-    peer::Peer,
-    stage::Stage,
+    common::{Raw, broadcast, id, login, quiet, serve, stage::Stage},
+    peer::{Peer, patient},
 };
 
 async fn refused(server: &Server, token: ResumeToken) -> ErrorCode {
@@ -69,6 +68,27 @@ async fn of_many_who_resume_at_once_one_stays() {
     assert_eq!(server.sessions(), 1);
     let mut lee = Peer::log_in(&server, "lee").await;
     assert_eq!(lee.who().await.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_who_come_at_once_to_a_session_that_has_left_one_gets_in() {
+    let mut config = patient();
+    config.resume.grace = Duration::from_secs(60);
+    let stage = Stage::by(config, &["kim"]).await;
+    let token = stage.owner("kim").await.token();
+    sleep(Duration::from_secs(61)).await;
+    assert_eq!(stage.server.sessions(), 0);
+    let mut connections = Vec::new();
+    for _ in 0..20 {
+        connections.push(Peer::greet(&stage.server, feature::RESUME).await);
+    }
+    // Only the last of them has the token that counts; the others must not take it along.
+    let resumes = connections.into_iter().map(|raw| Peer::resume_over(raw, token));
+    let mut live = 0;
+    for mut peer in futures(resumes).await.into_iter().flatten() {
+        live += u32::from(peer.told_or_silent().await.is_none());
+    }
+    assert_eq!((live, stage.server.sessions()), (1, 1));
 }
 
 /// All of them, at once.

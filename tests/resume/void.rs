@@ -7,8 +7,8 @@ use chat_proto::{
 use iocp_chat::session::Subject;
 
 use crate::{
+    common::stage::{Stage, typed},
     peer::Peer,
-    stage::{Stage, password},
 };
 
 const OPEN: RoomSettings = RoomSettings { capacity: 9, flags: 0, slow_s: 0 };
@@ -40,7 +40,7 @@ async fn who_has_changed_the_password_comes_back_and_nobody_else_does() {
     drop(first);
     let mut kim = stage.owner("kim").await;
     let change = |id| {
-        let (current, new) = (password("correct horse"), password("battery staple"));
+        let (current, new) = (typed("correct horse"), typed("battery staple"));
         ClientPacket::ChangePassword(ChangePassword { id, current, new })
     };
     let answer = kim.ask(change).await;

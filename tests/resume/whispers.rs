@@ -1,33 +1,34 @@
 //! Whispers over restarts of the server, where they are stored before they are answered and where they are in memory.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
-use chat_proto::{Credential, ErrorCode, UNKNOWN_END};
+use chat_proto::{ErrorCode, UNKNOWN_END};
 use iocp_chat::{
-    client::Client,
-    config::{Config, Durability, HashingConfig},
-    store::{AuditEntry, NewInvite, OPERATOR, Person, Role},
+    config::{Config, Durability},
+    store::{AuditEntry, OPERATOR, Person},
 };
 use tokio::time::sleep;
 
 use crate::{
-    common::{Raw, quiet},
+    common::{
+        Raw, quiet,
+        stage::{Stage, password},
+    },
     fresh::fresh,
     peer::Peer,
-    restart::{Stage, after},
+    restart::after,
 };
 
 fn full() -> Config {
     let mut config = quiet();
     config.history.durability = Durability::Full;
-    config.accounts.hashing = HashingConfig { memory_kib: 8, passes: 1, lanes: 1, at_once: 2 };
     config
 }
 
 #[tokio::test]
 async fn an_answered_whisper_outlives_a_broken_stop_and_comes_once_under_its_number() {
     let (fresh, config) = (fresh().await, full());
-    let stage = Stage::with(&fresh, &config).await;
+    let stage = Stage::at(&fresh.place, &config).await;
     let mut lee = Peer::log_in(&stage.server, "lee").await;
     let mut kim = Peer::log_in(&stage.server, "kim").await;
     let (mailbox, token, his) = (kim.mailbox(), kim.token(), lee.token());
@@ -36,7 +37,7 @@ async fn an_answered_whisper_outlives_a_broken_stop_and_comes_once_under_its_num
     lee.whisper(6, "kim", "two").await.expect("stored");
     stage.break_off().await;
 
-    let stage = Stage::with(&fresh, &config).await;
+    let stage = Stage::at(&fresh.place, &config).await;
     let mut kim = Peer::resume(&stage.server, token).await.expect("good");
     assert_eq!(kim.mailbox(), after(mailbox, 2), "it goes on");
     kim.attach(&[after(mailbox, 1)]).await;
@@ -56,7 +57,7 @@ async fn an_answered_whisper_outlives_a_broken_stop_and_comes_once_under_its_num
     stage.break_off().await;
 
     // As often as it breaks down.
-    let stage = Stage::with(&fresh, &config).await;
+    let stage = Stage::at(&fresh.place, &config).await;
     let mut kim = Peer::resume(&stage.server, token).await.expect("good");
     kim.attach(&[after(mailbox, 2)]).await;
     assert_eq!(kim.told().await, "*3 lee: three");
@@ -67,11 +68,11 @@ async fn an_answered_whisper_outlives_a_broken_stop_and_comes_once_under_its_num
 #[tokio::test]
 async fn a_mailbox_that_nobody_has_whispered_to_goes_on_too() {
     let (fresh, config) = (fresh().await, full());
-    let stage = Stage::with(&fresh, &config).await;
+    let stage = Stage::at(&fresh.place, &config).await;
     let kim = Peer::log_in(&stage.server, "kim").await;
     let (mailbox, token) = (kim.mailbox(), kim.token());
     stage.break_off().await;
-    let stage = Stage::with(&fresh, &config).await;
+    let stage = Stage::at(&fresh.place, &config).await;
     let mut kim = Peer::resume(&stage.server, token).await.expect("good");
     assert_eq!(kim.mailbox(), mailbox);
     kim.attach(&[mailbox]).await;
@@ -84,7 +85,7 @@ async fn what_was_whispered_in_the_grace_waits_for_who_comes_back_after_it() {
     let fresh = fresh().await;
     let mut config = full();
     config.resume.grace = Duration::from_millis(200);
-    let stage = Stage::with(&fresh, &config).await;
+    let stage = Stage::at(&fresh.place, &config).await;
     let mut lee = Peer::log_in(&stage.server, "lee").await;
     let mut kim = Peer::log_in(&stage.server, "kim").await;
     let (mailbox, token) = (kim.mailbox(), kim.token());
@@ -110,12 +111,8 @@ async fn what_was_whispered_in_the_grace_waits_for_who_comes_back_after_it() {
 #[tokio::test]
 async fn what_was_kept_for_who_was_away_outlives_a_broken_stop_after_it_was_handed_over() {
     let (fresh, config) = (fresh().await, full());
-    let stage = Stage::with(&fresh, &config).await;
-    let password = || Credential::Password(b"correct horse"[..].into());
-    let invite = NewInvite { role: Role::User, uses: 1, created_ms: 1, expires_ms: None };
-    let token = stage.store.invites().create(&invite).await.expect("an invite").to_string();
-    let pipe = stage.server.connect_in_memory_from(IpAddr::from([10, 0, 0, 1]), 64 * 1024);
-    Client::over(pipe).await.expect("greeted").register("kim", password(), &token).await.expect("registered");
+    let stage = Stage::at(&fresh.place, &config).await;
+    stage.register(&["kim"]).await;
     let mut lee = Peer::log_in(&stage.server, "lee").await;
     let first = lee.whisper(5, "kim", "one").await.expect("kept");
     assert_eq!(first.kept, 1);
@@ -125,7 +122,7 @@ async fn what_was_kept_for_who_was_away_outlives_a_broken_stop_after_it_was_hand
     drop(kim);
     stage.break_off().await;
 
-    let stage = Stage::with(&fresh, &config).await;
+    let stage = Stage::at(&fresh.place, &config).await;
     // Its client had not taken it yet.
     let mut kim = Peer::resume(&stage.server, token).await.expect("good");
     kim.attach(&[after(mailbox, 0)]).await;
@@ -142,7 +139,7 @@ async fn what_was_kept_for_who_was_away_outlives_a_broken_stop_after_it_was_hand
 #[tokio::test]
 async fn what_was_erased_leaves_the_others_their_numbers() {
     let (fresh, config) = (fresh().await, full());
-    let stage = Stage::with(&fresh, &config).await;
+    let stage = Stage::at(&fresh.place, &config).await;
     let mut lee = Peer::log_in(&stage.server, "lee").await;
     let mut ann = Peer::log_in(&stage.server, "ann").await;
     let kim = Peer::log_in(&stage.server, "kim").await;
@@ -166,7 +163,7 @@ async fn what_was_erased_leaves_the_others_their_numbers() {
     assert_eq!(stage.store.history().erase(&person, &entry).await.expect("erased").whispers, 2);
     stage.break_off().await;
 
-    let stage = Stage::with(&fresh, &config).await;
+    let stage = Stage::at(&fresh.place, &config).await;
     let mut kim = Peer::resume(&stage.server, token).await.expect("good");
     kim.attach(&[mailbox]).await;
     assert_eq!([kim.told().await, kim.told().await], ["*1 lee: one", "*3 lee: three"]);
@@ -179,7 +176,7 @@ async fn what_was_erased_leaves_the_others_their_numbers() {
 #[tokio::test]
 async fn a_mailbox_in_memory_goes_on_after_a_clean_stop_and_begins_anew_after_a_broken_one() {
     let (fresh, config) = (fresh().await, quiet());
-    let stage = Stage::with(&fresh, &config).await;
+    let stage = Stage::at(&fresh.place, &config).await;
     let mut lee = Peer::log_in(&stage.server, "lee").await;
     let kim = Peer::log_in(&stage.server, "kim").await;
     let (mailbox, token, his) = (kim.mailbox(), kim.token(), lee.token());
@@ -187,7 +184,7 @@ async fn a_mailbox_in_memory_goes_on_after_a_clean_stop_and_begins_anew_after_a_
     drop(kim);
     stage.stop().await;
 
-    let stage = Stage::with(&fresh, &config).await;
+    let stage = Stage::at(&fresh.place, &config).await;
     let mut lee = Peer::resume(&stage.server, his).await.expect("good");
     lee.attach(&[]).await;
     assert_eq!(lee.whisper(5, "kim", "one").await, Ok(first));
@@ -195,7 +192,7 @@ async fn a_mailbox_in_memory_goes_on_after_a_clean_stop_and_begins_anew_after_a_
     stage.break_off().await;
 
     // Also where whispers are stored from now on.
-    let stage = Stage::with(&fresh, &full()).await;
+    let stage = Stage::at(&fresh.place, &full()).await;
     let mut kim = Peer::resume(&stage.server, token).await.expect("good");
     assert_ne!(kim.mailbox().epoch, mailbox.epoch);
     kim.attach(&[mailbox]).await;
@@ -207,7 +204,7 @@ async fn a_mailbox_in_memory_goes_on_after_a_clean_stop_and_begins_anew_after_a_
 #[tokio::test]
 async fn who_cannot_come_back_hears_whispers_at_once_and_nothing_is_stored_of_them() {
     let (fresh, config) = (fresh().await, full());
-    let stage = Stage::with(&fresh, &config).await;
+    let stage = Stage::at(&fresh.place, &config).await;
     let mut lee = Peer::log_in(&stage.server, "lee").await;
     let mut kim = Raw::new(stage.server.connect_in_memory(64 * 1024));
     kim.log_in("kim").await;

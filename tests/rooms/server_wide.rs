@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use chat_proto::{Act, Credential, ErrorCode, LOBBY, Role, RoomSettings};
 use iocp_chat::{
     client::{Client, Events, Session},
-    config::{Config, HashingConfig},
+    config::Config,
     server::Server,
     session::Recalled,
     stop::StopReason,
@@ -14,7 +14,7 @@ use iocp_chat::{
 
 use super::{
     OPEN,
-    common::{guest, quiet},
+    common::{guest, quiet, stage::CHEAP},
     make, refused, retry_ms, told,
 };
 
@@ -26,8 +26,7 @@ struct Stage {
 impl Stage {
     async fn new() -> Self {
         let mut config: Config = quiet();
-        // What hashes cost is not what is tested here.
-        config.accounts.hashing = HashingConfig { memory_kib: 8, passes: 1, lanes: 1, at_once: 2 };
+        config.accounts.hashing = CHEAP;
         config.accounts.guests = Some(true);
         let store = Store::open(&Place::memory()).await.expect("a database");
         Self::over(config, store).await

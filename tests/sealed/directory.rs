@@ -7,8 +7,8 @@ use iocp_chat::{
 };
 
 use crate::{
-    common::{guest, quiet, serve},
-    stage::{Stage, refused},
+    common::{guest, quiet, serve, stage::Stage},
+    stage::refused,
 };
 
 fn key(number: u8) -> DeviceKey {

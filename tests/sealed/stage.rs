@@ -1,29 +1,18 @@
-//! A server with accounts, in memory, and people with keys.
+//! People with accounts and keys, and what they seal and read.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
-use chat_proto::{Code, Credential, DeviceKey, Envelope, Role, SealedLine, Text, Username, feature};
-use iocp_chat::{
-    client::{
-        Client, Error, Event, Events, Session, Timeouts,
-        seal::{Identity, Names, Opened, Said, Sealed, seal},
-    },
-    config::{Config, HashingConfig},
-    server::Server,
-    session::Recalled,
-    store::{NewInvite, Place, Store},
+use chat_proto::{Code, DeviceKey, Envelope, SealedLine, Text, Username, feature};
+use iocp_chat::client::{
+    Error, Event, Events, Session,
+    seal::{Identity, Names, Opened, Said, Sealed, seal},
 };
 use tokio::time::timeout;
 
-use crate::common::{next, quiet};
-
-const PASSWORD: &[u8] = b"correct horse";
-
-/// A server whose people have accounts.
-pub struct Stage {
-    pub server: Server,
-    pub store: Store,
-}
+use crate::common::{
+    next,
+    stage::{Stage, password},
+};
 
 /// Somebody with a device.
 pub struct Person {
@@ -33,53 +22,9 @@ pub struct Person {
 }
 
 impl Stage {
-    pub async fn with(names: &[&str]) -> Self {
-        Self::configured(names, quiet()).await
-    }
-
-    pub async fn configured(names: &[&str], config: Config) -> Self {
-        let stage = Self::over(Store::open(&Place::memory()).await.expect("a database"), config).await;
-        stage.register(names).await;
-        stage
-    }
-
-    /// Over a database that there is.
-    pub async fn over(store: Store, mut config: Config) -> Self {
-        // What hashes cost is not what is tested here.
-        config.accounts.hashing = HashingConfig { memory_kib: 8, passes: 1, lanes: 1, at_once: 2 };
-        let recalled = Recalled::from(store.clone(), 1).await.expect("it is whole");
-        let recalled = recalled.with_history(&config.history).await.expect("it has a past");
-        let server = Server::start(&config, Vec::new(), Some(recalled)).expect("a server");
-        Self { server, store }
-    }
-
-    /// As if it were killed: nothing more is written, and nothing is closed.
-    pub async fn break_off(self) {
-        let Self { server, store } = self;
-        store.close().await.expect("closed");
-        std::mem::forget(server);
-    }
-
-    pub async fn register(&self, names: &[&str]) {
-        for name in names {
-            let invite = NewInvite { role: Role::User, uses: 1, created_ms: 1, expires_ms: None };
-            let token = self.store.invites().create(&invite).await.expect("an invite").to_string();
-            let mut client = self.client(0).await;
-            client.register(name, Credential::Password(PASSWORD.into()), &token).await.expect("registered");
-        }
-    }
-
-    /// From elsewhere each time: one address may not do much.
-    pub async fn client(&self, features: u64) -> Client {
-        let address = IpAddr::from([10, rand::random(), rand::random(), rand::random()]);
-        let pipe = self.server.connect_in_memory_from(address, 64 * 1024);
-        Client::over_asking(pipe, Timeouts::default(), features).await.expect("greeted")
-    }
-
     /// The owner of an account, with a client that asks for these features.
     pub async fn owner_asking(&self, name: &str, features: u64) -> (Session, Events) {
-        let credential = Credential::Password(PASSWORD.into());
-        self.client(features).await.log_in(name, credential).await.expect("logged in")
+        self.client(features).await.log_in(name, password()).await.expect("logged in")
     }
 
     /// The owner of an account, with a device whose key is published.

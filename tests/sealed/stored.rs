@@ -3,13 +3,13 @@
 use chat_proto::{Envelope, ErrorCode, feature};
 use iocp_chat::{
     config::{Config, Durability},
-    store::{Store, StoredText},
+    store::StoredText,
 };
 
 use crate::{
-    common::{heard, quiet},
+    common::{heard, quiet, stage::Stage},
     fresh::fresh,
-    stage::{Person, Stage, refused},
+    stage::{Person, refused},
 };
 
 fn full() -> Config {
@@ -25,8 +25,7 @@ fn envelope(bytes: &[u8]) -> Envelope {
 #[tokio::test]
 async fn an_answered_envelope_outlives_a_broken_stop_and_comes_once_under_its_number() {
     let fresh = fresh().await;
-    let open = async || Store::open(&fresh.place).await.expect("a database");
-    let stage = Stage::over(open().await, full()).await;
+    let stage = Stage::at(&fresh.place, &full()).await;
     stage.register(&["kim", "lee"]).await;
     let (kim, mut lee) = (stage.owner("kim").await, stage.owner("lee").await);
     let (first, second) = (envelope(&[0, 255]), envelope(&[7; 3_000]));
@@ -45,7 +44,7 @@ async fn an_answered_envelope_outlives_a_broken_stop_and_comes_once_under_its_nu
     assert_eq!(stored, [(1, sealed(&first)), (2, sealed(&second))]);
     stage.break_off().await;
 
-    let stage = Stage::over(open().await, full()).await;
+    let stage = Stage::at(&fresh.place, &full()).await;
     let [kim_token, lee_token] = tokens;
     let resume = async |token| {
         stage.client(feature::SEALED | feature::RESUME).await.resume(token).await.expect("good")
@@ -66,7 +65,7 @@ async fn an_answered_envelope_outlives_a_broken_stop_and_comes_once_under_its_nu
 
 #[tokio::test]
 async fn who_does_not_read_it_is_away_for_it_where_whispers_are_stored_too() {
-    let stage = Stage::configured(&["kim", "lee"], full()).await;
+    let stage = Stage::by(full(), &["kim", "lee"]).await;
     let (kim, lee) = (stage.owner("kim").await, stage.owner("lee").await);
     let identity = lee.identity;
     lee.session.log_out().await.expect("gone");

@@ -6,8 +6,8 @@ use chat_proto::{Act, Credential, Envelope, ErrorCode, LOBBY, feature, limits};
 use iocp_chat::{client::Event, config::Rate};
 
 use crate::{
-    common::{guest, heard, next, quiet},
-    stage::{Stage, refused},
+    common::{guest, heard, next, quiet, stage::Stage},
+    stage::refused,
 };
 
 fn envelope(bytes: &[u8]) -> Envelope {
@@ -163,7 +163,7 @@ async fn who_is_muted_on_the_server_seals_nothing() {
 async fn it_takes_from_the_rate_of_lines() {
     let mut config = quiet();
     config.rates.chat = Rate { per_second: 1, burst: 2 };
-    let stage = Stage::configured(&["kim", "lee"], config).await;
+    let stage = Stage::by(config, &["kim", "lee"]).await;
     let (kim, mut lee) = (stage.owner("kim").await, stage.owner("lee").await);
     let some = envelope(b"some");
     kim.hand(0, "lee", &some).await.expect("handed over");

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use chat_proto::{Credential, ErrorCode, Role, RoomEntered, RoomSettings, room_flag};
 use iocp_chat::{
     client::{Client, Error, Event, Events, Session},
-    config::{Config, HashingConfig},
+    config::Config,
     server::Server,
     session::Recalled,
     stop::StopReason,
@@ -18,7 +18,10 @@ use iocp_chat::{
 
 use crate::{
     Fresh,
-    common::{next, quiet},
+    common::{
+        next, quiet,
+        stage::{CHEAP, password},
+    },
 };
 
 /// A room that is to last.
@@ -34,8 +37,7 @@ struct Stage {
 impl Stage {
     async fn over(fresh: &Fresh) -> Self {
         let mut config: Config = quiet();
-        // What hashes cost is not what is tested here.
-        config.accounts.hashing = HashingConfig { memory_kib: 8, passes: 1, lanes: 1, at_once: 2 };
+        config.accounts.hashing = CHEAP;
         config.rooms.created = 20;
         config.rooms.joined = 3;
         let store = Store::open(&fresh.place).await.expect("a database");
@@ -102,10 +104,6 @@ impl Stage {
         told.reverse();
         told
     }
-}
-
-fn password() -> Credential {
-    Credential::Password(b"correct horse"[..].into())
 }
 
 fn code<T>(outcome: Result<T, Error>) -> Option<ErrorCode> {

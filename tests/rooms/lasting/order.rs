@@ -3,8 +3,8 @@
 use chat_proto::{Act, ErrorCode, LOBBY, Role, RoomSettings, way_in};
 use iocp_chat::client::Session;
 
-use super::{LASTING, Stage, code, line, number, password};
-use crate::fresh;
+use super::{LASTING, Stage, code, line, number};
+use crate::{common::stage::password, fresh};
 
 #[tokio::test]
 async fn whom_an_account_ignores_it_ignores_in_its_next_session_and_after_a_restart() {

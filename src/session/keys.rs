@@ -31,13 +31,18 @@ impl Doorkeeper {
     /// Takes a key of the owner of an account away, if it is there.
     pub async fn remove_key(&self, account: AccountId, key: &DeviceKey) -> Result<(), Refusal> {
         let Some(accounts) = self.accounts() else { return Err(no_accounts()) };
-        accounts.store().device_keys().remove(account, key).await.map_err(|error| unavailable(&error))?;
-        tracing::info!(
-            event = "key_removed",
-            account = account.get(),
-            "a device reads sealed whispers no more"
-        );
-        Ok(())
+        match accounts.store().device_keys().remove(account, key).await {
+            Ok(true) => {
+                tracing::info!(
+                    event = "key_removed",
+                    account = account.get(),
+                    "a device reads sealed whispers no more"
+                );
+                Ok(())
+            }
+            Ok(false) => Ok(()),
+            Err(error) => Err(unavailable(&error)),
+        }
     }
 
     /// The keys that somebody has published: none of whom nobody knows.

@@ -62,9 +62,10 @@ impl DeviceKeys {
         transaction.settle(done).await
     }
 
-    /// Takes a key away, if it is there.
-    pub async fn remove(&self, account: AccountId, key: &DeviceKey) -> Result<(), StoreError> {
-        self.database.run(query(REMOVE).bind(account.0).bind(key.0.to_vec())).await.map(drop)
+    /// Takes a key away; whether it was there.
+    pub async fn remove(&self, account: AccountId, key: &DeviceKey) -> Result<bool, StoreError> {
+        let removed = self.database.run(query(REMOVE).bind(account.0).bind(key.0.to_vec())).await?;
+        Ok(removed > 0)
     }
 
     /// The keys of the account whose name has this key, the oldest first; none of an account that is not there.

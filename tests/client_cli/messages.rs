@@ -82,7 +82,7 @@ fn what_would_act_on_a_terminal_is_escaped_in_both_forms() {
         peer.farewell();
     };
     let ran = run("-C 1", "", hostile);
-    assert_eq!(ran.stdout, "<e\\u{1b}[2J> a\\u{9b}2J\\u{7f}\\u{202e}b⏎c\\u{0}\n");
+    assert_eq!(ran.stdout, "<e\\u{1b}\\u{5b}2J> a\\u{9b}2J\\u{7f}\\u{202e}b⏎c\\u{0}\n");
     let ran = run("-C 1 --json", "", hostile);
     assert!(
         ran.stdout.ends_with("\"from\":\"e\\u001b[2J\",\"text\":\"a\\u009b2J\\u007f\\u202eb\\nc\\u0000\"}\n")

@@ -24,13 +24,14 @@ use super::{
     exit::Exit,
     input::{Input, read_lines},
     json,
+    no_seals::Unsealing,
     output::Output,
     outside::{Outside, signalled},
     password::Password,
     request::RoomOptions,
     rooms::{Rooms, Target},
     route::Route,
-    seals::{NoSeals, Seals},
+    seals::Seals,
     show::{Shown, Style},
     state::StateFile,
     talk::{End, PATIENCE, Talker, Tally},
@@ -61,7 +62,7 @@ pub struct Chat<'a> {
     pub tally: &'a Tally,
     pub rooms: &'a Rooms,
     /// What seals and opens whispers, or why nothing does.
-    pub seals: &'a Result<Seals<'a>, NoSeals>,
+    pub seals: &'a Result<Seals<'a>, Unsealing>,
     /// The password of the room that the arguments name.
     pub room_password: Option<Password>,
     /// Where the session is kept, if it is.
@@ -149,11 +150,7 @@ impl Chat<'_> {
     async fn rejoin(&self) -> Infallible {
         loop {
             self.signals.anew.notified().await;
-            if let Ok(seals) = self.seals
-                && let Err(error) = seals.publish().await
-            {
-                self.output.warn(self.lang.no_seals(&NoSeals::Unpublished(error))).await;
-            }
+            self.publish_again().await;
             if let Err(error) = self.go_in().await {
                 self.tell_no_room(&error).await;
             }
@@ -314,16 +311,16 @@ impl Chat<'_> {
     }
 
     async fn show(&self, style: Style<'_>, event: &Event) {
-        if let Event::Sealed(line) = event {
-            return self.show_sealed(style, line).await;
-        }
-        if self.args.json {
-            if let Some(line) = json::line(event, self.rooms) {
-                self.output.message(line).await;
+        match event {
+            Event::Sealed(line) => self.show_sealed(style, line).await,
+            _ if self.args.json => {
+                if let Some(line) = json::line(event, self.rooms) {
+                    self.output.message(line).await;
+                }
             }
-            return;
+            Event::Whisper(line) => self.show_plain_whisper(style, line).await,
+            _ => self.tell(style.show(event)).await,
         }
-        self.tell(style.show(event)).await;
     }
 
     /// Writes what is shown to where it belongs.

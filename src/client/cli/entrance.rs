@@ -135,6 +135,8 @@ pub struct Entrance<'a> {
     pub attempts: Option<Attempts>,
     /// Where the session is kept, if it is.
     pub state: Option<&'a StateFile>,
+    /// Whether whispers are to be sealed, where the server offers it.
+    pub seals: bool,
 }
 
 impl Entrance<'_> {
@@ -211,7 +213,7 @@ impl Entrance<'_> {
 
     /// The feature to seal whispers with, where that is wanted.
     fn sealing(&self) -> u64 {
-        if self.args.no_e2e { 0 } else { feature::SEALED }
+        if self.seals { feature::SEALED } else { 0 }
     }
 
     /// How the session outlives its connection, where it does.

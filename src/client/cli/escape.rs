@@ -20,6 +20,24 @@ pub fn escape(text: &str) -> String {
     safe
 }
 
+/// A name as it is shown where more than itself hangs on it. What no name has, and lines and marks are told by, is shown by its
+/// number: a server that is not believed gives people and rooms such names as it likes.
+#[must_use]
+pub fn escape_name(name: &str) -> String {
+    let mut safe = String::with_capacity(name.len());
+    for c in name.chars() {
+        if c.is_whitespace() || acts(c) || is_bidi(c) || MARKS.contains(&c) {
+            let _ = write!(safe, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+/// What stands around names and before them.
+const MARKS: [char; 6] = ['[', ']', '<', '>', '*', '\\'];
+
 /// Whether a character does something other than to be seen: to a terminal, to a line, or to those around it.
 #[must_use]
 pub fn acts(c: char) -> bool {
@@ -69,6 +87,20 @@ mod tests {
             ("\u{e0041}", "\\u{e0041}"),
         ] {
             assert_eq!(escape(text), shown);
+        }
+    }
+
+    #[test]
+    fn no_name_passes_for_a_line() {
+        for (name, shown) in [
+            ("lee", "lee"),
+            ("김철수.2-_", "김철수.2-_"),
+            ("#6", "#6"),
+            ("sealed] *lee* hi", "sealed\\u{5d}\\u{20}\\u{2a}lee\\u{2a}\\u{20}hi"),
+            ("a>\u{3000}b\\", "a\\u{3e}\\u{3000}b\\u{5c}"),
+            ("\u{2067}lee\u{2069}\n", "\\u{2067}lee\\u{2069}\\u{a}"),
+        ] {
+            assert_eq!(escape_name(name), shown);
         }
     }
 

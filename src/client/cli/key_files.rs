@@ -16,7 +16,7 @@ use crate::client::seal::{Book, Identity};
 
 /// What the program writes, and reads.
 const VERSION: u16 = 1;
-/// Bytes of either file. Ten thousand people with eight devices each are less.
+/// Bytes of either file. As many people as are remembered of a server, with eight devices each, are a fifth of it.
 const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// The folder in that of a user's settings, and the file of keys in it.
 const FOLDER: &str = "iocp-chat";
@@ -47,46 +47,56 @@ struct Contents {
 pub struct KeyFiles {
     book: PathBuf,
     lock: PathBuf,
+    /// The file of a key that has just been made, until somebody was told.
+    made: RefCell<Option<String>>,
     /// As it was read or written last: should the file not be there any more, nobody is a stranger by that.
     last: RefCell<Book>,
     failure: RefCell<Option<String>>,
 }
 
 impl KeyFiles {
+    /// What is wrong with those that are named, or the user's own, if anything is. Those that are not there are to be made.
+    #[must_use]
+    pub fn fault(named: Option<&Path>) -> Option<KeyFault> {
+        let keys = path_of(named).and_then(|keys| identity_in(&keys).map(drop));
+        keys.and_then(|()| Self::known(named).map(drop)).err()
+    }
+
+    /// What is known of others; `None` where that was never kept.
+    pub fn known(named: Option<&Path>) -> Result<Option<Book>, KeyFault> {
+        let book = book_of(&path_of(named)?);
+        match read(&book) {
+            Ok(text) => match serde_json::from_str(&text) {
+                Ok(known) => Ok(Some(known)),
+                Err(why) => Err(KeyFault::Foreign(shown(&book), why.to_string())),
+            },
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(KeyFault::Io(shown(&book), error)),
+        }
+    }
+
     /// Opens those that are named, or the user's own, and makes a key where there is none.
     pub fn open(named: Option<&Path>) -> Result<(Identity, Self), KeyFault> {
-        let keys = match named {
-            Some(file) => file.to_owned(),
-            None => own_folder().ok_or(KeyFault::NoFolder)?.join(FOLDER).join(FILE),
-        };
-        let (book, lock) = (keys.with_extension("contacts.json"), keys.with_extension("lock"));
-        let of = |path: &Path| path.display().to_string();
+        let keys = path_of(named)?;
+        let (book, lock) = (book_of(&keys), keys.with_extension("lock"));
         if named.is_none()
             && let Some(folder) = keys.parent()
         {
-            make_folder(folder).map_err(|error| KeyFault::Io(of(folder), error))?;
+            make_folder(folder).map_err(|error| KeyFault::Io(shown(folder), error))?;
         }
-        let _locked = locked(&lock).map_err(|error| KeyFault::Io(of(&lock), error))?;
-        let identity = match read(&keys) {
-            Ok(text) => {
-                if is_exposed(&keys).map_err(|error| KeyFault::Io(of(&keys), error))? {
-                    return Err(KeyFault::Exposed(of(&keys)));
-                }
-                identity_of(&text).map_err(|why| KeyFault::Foreign(of(&keys), why))?
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                make(&keys).map_err(|error| KeyFault::Io(of(&keys), error))?
-            }
-            Err(error) => return Err(KeyFault::Io(of(&keys), error)),
+        let _locked = locked(&lock).map_err(|error| KeyFault::Io(shown(&lock), error))?;
+        let (identity, made) = match identity_in(&keys)? {
+            Some(identity) => (identity, None),
+            None => (make(&keys).map_err(|error| KeyFault::Io(shown(&keys), error))?, Some(shown(&keys))),
         };
-        let known = match read(&book) {
-            Ok(text) => {
-                serde_json::from_str(&text).map_err(|why| KeyFault::Foreign(of(&book), why.to_string()))?
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => Book::default(),
-            Err(error) => return Err(KeyFault::Io(of(&book), error)),
-        };
-        Ok((identity, Self { book, lock, last: RefCell::new(known), failure: RefCell::default() }))
+        let last = RefCell::new(Self::known(named)?.unwrap_or_default());
+        Ok((identity, Self { book, lock, made: RefCell::new(made), last, failure: RefCell::default() }))
+    }
+
+    /// The file of the key that has just been made, if one was and nobody has been told.
+    #[must_use]
+    pub fn made(&self) -> Option<String> {
+        self.made.borrow_mut().take()
     }
 
     /// Looks at what is known of others, or changes it. What cannot be written holds until the program ends, and is told by
@@ -100,9 +110,10 @@ impl KeyFiles {
         }
         let before = book.clone();
         let done = change(&mut book);
+        book.tidy();
         if book != before {
             let text = serde_json::to_string(&book).expect("strings and numbers into memory");
-            if let Err(error) = replace(&self.book, text.as_bytes()) {
+            if let Err(error) = write(&self.book, &text) {
                 *self.failure.borrow_mut() = Some(format!("{}: {error}", self.book.display()));
             }
         }
@@ -115,6 +126,34 @@ impl KeyFiles {
     pub fn failure(&self) -> Option<String> {
         self.failure.borrow_mut().take()
     }
+}
+
+fn path_of(named: Option<&Path>) -> Result<PathBuf, KeyFault> {
+    match named {
+        Some(file) => Ok(file.to_owned()),
+        None => Ok(own_folder().ok_or(KeyFault::NoFolder)?.join(FOLDER).join(FILE)),
+    }
+}
+
+fn book_of(keys: &Path) -> PathBuf {
+    keys.with_extension("contacts.json")
+}
+
+fn shown(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// The key in a file; `None` where there is no such file.
+fn identity_in(keys: &Path) -> Result<Option<Identity>, KeyFault> {
+    let text = match read(keys) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(KeyFault::Io(shown(keys), error)),
+    };
+    if is_exposed(keys).map_err(|error| KeyFault::Io(shown(keys), error))? {
+        return Err(KeyFault::Exposed(shown(keys)));
+    }
+    identity_of(&text).map(Some).map_err(|why| KeyFault::Foreign(shown(keys), why))
 }
 
 fn make(keys: &Path) -> io::Result<Identity> {
@@ -137,6 +176,14 @@ fn read(path: &Path) -> io::Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::new());
     File::open(path)?.take(FILE_BYTES_MAX).read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// A file that could not be read again would be no file of keys.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(ErrorKind::FileTooLarge.into());
+    }
+    replace(path, text.as_bytes())
 }
 
 /// Held until it is dropped.

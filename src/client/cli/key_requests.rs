@@ -35,9 +35,14 @@ impl Asker<'_> {
 
     /// Somebody's keys are to be taken for theirs.
     pub(super) async fn trust(&self, name: &str) -> Result<(), Error> {
+        let Chat { lang, output, .. } = *self.chat();
         let seals = self.seals().await?;
-        let report = seals.trust(name).await?;
+        let (is_done, report) = seals.trust(name).await?;
         self.tell_report(seals, &report, false).await;
+        if !is_done {
+            output.warn(lang.not_trusted(name)).await;
+            return Err(Error::refused(ErrorCode::NoKeys));
+        }
         Ok(())
     }
 
@@ -68,8 +73,8 @@ impl Asker<'_> {
         let Chat { seals, lang, output, .. } = self.chat();
         match seals {
             Ok(seals) => Ok(seals),
-            Err(why) => {
-                output.warn(lang.cannot_seal(why)).await;
+            Err(unsealing) => {
+                output.warn(lang.cannot_seal(&unsealing.why)).await;
                 Err(Error::refused(ErrorCode::PermissionDenied))
             }
         }

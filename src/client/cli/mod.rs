@@ -20,6 +20,7 @@ mod key_files;
 mod key_requests;
 mod korean;
 mod manual;
+mod no_seals;
 mod output;
 mod outside;
 mod password;
@@ -50,6 +51,8 @@ use self::{
     encoding::Encoding,
     entrance::{Entrance, NoEntry, Secrets},
     exit::Exit,
+    key_files::{KeyFault, KeyFiles},
+    no_seals::Unsealing,
     output::{Encodings, Level, Output},
     outside::Outside,
     rooms::Rooms,
@@ -98,9 +101,12 @@ async fn run(args: &Args) -> io::Result<Exit> {
         if args.tls.insecure {
             output.warn(lang.insecure()).await;
         }
+        // Whispers that wait are handed over, once, to whom asks for sealed ones: not to whom could open none.
+        let key_fault = if args.no_e2e { None } else { KeyFiles::fault(args.keys.as_deref()) };
+        let seals = !args.no_e2e && key_fault.is_none();
         let entrance =
-            Entrance { args, route: &route, lang, output: &output, attempts, state: state.as_ref() };
-        in_session(&entrance, &mut outside, &tally).await
+            Entrance { args, route: &route, lang, output: &output, attempts, state: state.as_ref(), seals };
+        in_session(&entrance, key_fault, &mut outside, &tally).await
     };
     let mut exit = match enter.await? {
         Ok(exit) => exit,
@@ -126,6 +132,7 @@ async fn run(args: &Args) -> io::Result<Exit> {
 /// Comes in, and does there what there is to do.
 async fn in_session(
     entrance: &Entrance<'_>,
+    key_fault: Option<KeyFault>,
     outside: &mut Outside,
     tally: &Tally,
 ) -> io::Result<Result<Exit, NoEntry>> {
@@ -166,8 +173,9 @@ async fn in_session(
     let seals = tokio::select! {
         biased;
         exit = outside.ends() => return Ok(Err(NoEntry::Outside(exit))),
-        seals = Seals::start(args, &session) => seals,
+        seals = Seals::start(args, &session, key_fault) => seals,
     };
+    let seals = seals.map_err(|why| Unsealing::new(args, why));
     let (session, rooms, signals, seals) = (&session, &rooms, &Signals::default(), &seals);
     let chat = Chat {
         args,

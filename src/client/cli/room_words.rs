@@ -7,7 +7,10 @@ use chat_proto::{
     WhoEntry, room_flag,
 };
 
-use super::{escape::escape, words::Lang};
+use super::{
+    escape::{escape, escape_name},
+    words::Lang,
+};
 
 /// Where lines go that went to a room one is no longer in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,8 +27,8 @@ impl Lang {
     /// Somebody came in.
     #[must_use]
     pub fn joined(self, name: &str, room: Option<&str>) -> String {
-        let name = escape(name);
-        match room.map(escape) {
+        let name = escape_name(name);
+        match room.map(escape_name) {
             None => self.pick(format!("{name} joined"), format!("{name} 님이 들어왔습니다")),
             Some(room) => {
                 self.pick(format!("{name} joined {room}"), format!("{name} 님이 {room} 방에 들어왔습니다"))
@@ -36,8 +39,8 @@ impl Lang {
     /// Somebody left.
     #[must_use]
     pub fn left(self, name: &str, reason: u16, room: Option<&str>) -> String {
-        let (name, why) = (escape(name), self.leave_reason(reason));
-        match room.map(escape) {
+        let (name, why) = (escape_name(name), self.leave_reason(reason));
+        match room.map(escape_name) {
             None => self.pick(format!("{name} left{why}"), format!("{name} 님이 나갔습니다{why}")),
             Some(room) => self.pick(
                 format!("{name} left {room}{why}"),
@@ -65,7 +68,7 @@ impl Lang {
     /// Lines that will not come.
     #[must_use]
     pub fn missed(self, lines: u64, room: Option<&str>) -> String {
-        let (english, korean) = match room.map(escape) {
+        let (english, korean) = match room.map(escape_name) {
             None => (String::new(), String::new()),
             Some(room) => (format!(" in {room}"), format!("{room} 방에서 ")),
         };
@@ -78,7 +81,7 @@ impl Lang {
     /// Lines that will not come, nobody knows how many: the server broke down.
     #[must_use]
     pub fn missed_unknown(self, room: Option<&str>) -> String {
-        let (english, korean) = match room.map(escape) {
+        let (english, korean) = match room.map(escape_name) {
             None => (String::new(), String::new()),
             Some(room) => (format!(" in {room}"), format!("{room} 방에서 ")),
         };
@@ -98,7 +101,7 @@ impl Lang {
     /// One is in a room now.
     #[must_use]
     pub fn entered(self, entered: &RoomEntered) -> String {
-        let (name, members) = (escape(&entered.name), entered.members);
+        let (name, members) = (escape_name(&entered.name), entered.members);
         let what = self.like(entered.settings, &entered.topic);
         self.pick(
             format!("you are in {name}, {members} here{what}"),
@@ -109,7 +112,7 @@ impl Lang {
     /// One is not any more, as one wished.
     #[must_use]
     pub fn room_left(self, room: &str) -> String {
-        let room = escape(room);
+        let room = escape_name(room);
         self.pick(format!("you left {room}"), format!("{room} 방에서 나왔습니다"))
     }
 
@@ -123,7 +126,7 @@ impl Lang {
     #[must_use]
     pub fn room_changed(self, changed: &RoomChanged<String>, room: Option<&str>) -> String {
         let (by, what) = (self.by(&changed.by), self.like(changed.settings, &changed.topic));
-        let (english, korean) = match room.map(escape) {
+        let (english, korean) = match room.map(escape_name) {
             None => ("the lobby".to_owned(), "로비".to_owned()),
             Some(room) => (room.clone(), format!("{room} 방")),
         };
@@ -133,7 +136,7 @@ impl Lang {
     /// One is no longer in a conversation; `None` for the lobby.
     #[must_use]
     pub fn removed(self, removed: &Removed<String>, room: Option<&str>, lines: LinesGo) -> String {
-        let room = match room.map(escape) {
+        let room = match room.map(escape_name) {
             None => self.pick("the lobby", "로비").to_owned(),
             Some(room) => self.pick(room.clone(), format!("{room} 방")),
         };
@@ -194,7 +197,7 @@ impl Lang {
     /// We have done this to somebody.
     #[must_use]
     pub fn moderated_by_me(self, act: Act, name: &str, room: Option<&str>, seconds: u32) -> String {
-        let (name, place, time) = (escape(name), self.place_of(act, room), self.for_time(act, seconds));
+        let (name, place, time) = (escape_name(name), self.place_of(act, room), self.for_time(act, seconds));
         let (english, korean) = match act {
             Act::Kick => ("is kicked", "추방했습니다"),
             Act::Ban => ("is banned", "출입을 금지했습니다"),
@@ -218,7 +221,7 @@ impl Lang {
             Act::Unban | Act::Invite | Act::Uninvite => ("to", "에"),
             Act::Appoint | Act::Dismiss | Act::HandOver => ("of", "의"),
         };
-        match room.map(escape) {
+        match room.map(escape_name) {
             None if before == "in" => self.pick(" on the whole server", " 서버 전체에서").to_owned(),
             None => self.pick(format!(" {before} the whole server"), format!(" 서버 전체{after}")),
             Some(room) => self.pick(format!(" {before} {room}"), format!(" {room} 방{after}")),
@@ -241,7 +244,7 @@ impl Lang {
         if name.is_empty() {
             return self.pick("the server", "서버가").to_owned();
         }
-        let name = escape(name);
+        let name = escape_name(name);
         self.pick(name.clone(), format!("{name} 님이"))
     }
 
@@ -274,7 +277,7 @@ impl Lang {
     #[must_use]
     pub fn room_entry(self, entry: &RoomEntry) -> String {
         let RoomEntry { name, members, settings, topic, .. } = entry;
-        format!("{} {members}/{}{}", escape(name), settings.capacity, self.like(*settings, topic))
+        format!("{} {members}/{}{}", escape_name(name), settings.capacity, self.like(*settings, topic))
     }
 
     /// There are none.
@@ -322,14 +325,14 @@ impl Lang {
     /// `-r` did not get in.
     #[must_use]
     pub fn not_in_room(self, room: &str, why: &str) -> String {
-        let room = escape(room);
+        let room = escape_name(room);
         self.pick(format!("cannot go into {room}: {why}"), format!("{room} 방에 들어갈 수 없습니다: {why}"))
     }
 
     /// A line that was meant for a room one is not in.
     #[must_use]
     pub fn line_lost(self, number: u64, room: &str, lines: LinesGo) -> String {
-        let room = escape(room);
+        let room = escape_name(room);
         let then = match lines {
             LinesGo::ToLobby => self.pick("; the next go to the lobby", ". 다음 줄부터 로비에 말합니다"),
             LinesGo::On | LinesGo::Nowhere => "",

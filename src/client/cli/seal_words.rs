@@ -5,7 +5,8 @@ use chat_proto::KeyEntry;
 use super::{
     escape::escape,
     key_files::KeyFault,
-    seals::{NoSeals, Report, Unread, Withheld},
+    no_seals::NoSeals,
+    seals::{Report, Unread, Withheld},
     words::Lang,
 };
 use crate::client::seal::{KeyId, OpenFault, Standing};
@@ -73,6 +74,12 @@ impl Lang {
     pub fn whisper_withheld(self, number: u64, to: &str, why: &Withheld) -> String {
         let to = escape(to);
         let why = match why {
+            Withheld::HadKeys(why) => self.pick(
+                format!("{to} had keys, or may have, and is whispered to plainly with --no-e2e only ({why})"),
+                format!(
+                    "{to} 님에게 키가 있었으므로, 봉인하지 않고 말하려면 --no-e2e 가 있어야 합니다 ({why})"
+                ),
+            ),
             Withheld::Changed(added) => self.keys_changed(&to, added),
             Withheld::Gone => self.pick(
                 format!("{to} had keys and has none now; /trust {to} to whisper without"),
@@ -135,8 +142,32 @@ impl Lang {
     #[must_use]
     pub fn own_other_keys(self, others: usize) -> String {
         self.pick(
-            format!("your account has {others} more devices with keys; /keys lists them"),
-            format!("내 계정에 키가 있는 기기가 {others}개 더 있습니다. /키 로 볼 수 있습니다"),
+            format!(
+                "your account has {others} more devices with keys, which read along; /keys lists them, /revoke KEY                  takes one out"
+            ),
+            format!(
+                "내 계정에 키가 있는 기기가 {others}개 더 있고 함께 읽을 수 있습니다. /키 로 보고 /폐기 키 로 없앱니다"
+            ),
+        )
+    }
+
+    /// Nobody is told the key of this device.
+    #[must_use]
+    pub fn own_key_missing(self, own: KeyId) -> String {
+        self.pick(
+            format!("WARNING: THE SERVER DOES NOT TELL THE KEY OF THIS DEVICE ({own}): nobody seals to it"),
+            format!(
+                "경고: 서버가 이 기기의 키를 알려 주지 않습니다 ({own}). 아무도 이 기기로 봉인하지 않습니다"
+            ),
+        )
+    }
+
+    /// There was no key here before.
+    #[must_use]
+    pub fn key_made(self, file: &str) -> String {
+        self.pick(
+            format!("a key was made for this device: {file}"),
+            format!("이 기기의 키를 만들었습니다: {file}"),
         )
     }
 
@@ -174,6 +205,10 @@ impl Lang {
         match why {
             Unread::NoKeys => self.pick("there are no keys here", "여기에는 키가 없습니다"),
             Unread::UnknownKey => self.pick("its sender has no such key", "보낸 사람에게 그런 키가 없습니다"),
+            Unread::Untold => self.pick(
+                "the server does not tell its sender's keys now",
+                "서버가 지금 보낸 사람의 키를 알려 주지 않습니다",
+            ),
             Unread::Fault(OpenFault::Form) => self.pick("it is of an unknown form", "알 수 없는 형식입니다"),
             Unread::Fault(OpenFault::NotForUs) => {
                 self.pick("it was sealed to other devices", "다른 기기에 봉인된 것입니다")
@@ -209,9 +244,13 @@ impl Lang {
         }];
         if let Some(number) = &report.number {
             lines.extend(two_rows(number));
+            let [then, korean_then] = match report.standing {
+                Standing::Changed { .. } => ["/trust", "/신뢰"],
+                _ => ["/verify", "/확인"],
+            };
             lines.push(self.pick(
-                format!("  if {name} sees the same number, /verify {name}"),
-                format!("  {name} 님에게도 같은 번호가 보이면 /확인 {name}"),
+                format!("  if {name} sees the same number, {then} {name}"),
+                format!("  {name} 님에게도 같은 번호가 보이면 {korean_then} {name}"),
             ));
         }
         lines.extend(report.entries.iter().map(device));
@@ -244,6 +283,16 @@ impl Lang {
         self.pick(
             format!("there is nothing to verify: see /keys {name}"),
             format!("확인할 것이 없습니다. /키 {name} 을 보세요"),
+        )
+    }
+
+    /// They are not taken for theirs.
+    #[must_use]
+    pub fn not_trusted(self, name: &str) -> String {
+        let name = escape(name);
+        self.pick(
+            format!("you have not been shown these keys before: if they are right, /trust {name} once more"),
+            format!("처음 보는 키입니다. 맞다면 다시 한번 /신뢰 {name}"),
         )
     }
 

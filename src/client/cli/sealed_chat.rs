@@ -1,11 +1,12 @@
 //! What a conversation tells of keys and of sealed whispers.
 
-use chat_proto::SealedLine;
+use chat_proto::{Line, SealedLine};
 
 use super::{
     chat::Chat,
+    no_seals::{NoSeals, Unsealing},
     sealed_show::json_line,
-    seals::{Trust, Unread, Unsealed},
+    seals::{Seals, Trust, Unread, Unsealed},
     show::Style,
 };
 use crate::client::seal::{KeyId, Standing};
@@ -16,7 +17,7 @@ impl Chat<'_> {
         let Self { args, lang, output, .. } = *self;
         let seals = match self.seals {
             Ok(seals) => seals,
-            Err(why) => {
+            Err(Unsealing { why, .. }) => {
                 let told = if args.require_e2e { lang.cannot_seal(why) } else { lang.no_seals(why) };
                 if !told.is_empty() {
                     output.warn(told).await;
@@ -25,18 +26,38 @@ impl Chat<'_> {
             }
         };
         output.detail(format!("key of this device: {}", seals.own_key())).await;
+        if let Some(file) = seals.files.made() {
+            output.notice(lang.key_made(&file)).await;
+        }
+        self.tell_own_keys(seals).await;
+        self.tell_of_contacts().await;
+    }
+
+    /// This device's key is published once more, and what has become of one's own keys is told: the server may be another one.
+    pub(super) async fn publish_again(&self) {
+        let Ok(seals) = self.seals else { return };
+        match seals.publish().await {
+            Ok(()) => self.tell_own_keys(seals).await,
+            Err(error) => self.output.warn(self.lang.no_seals(&NoSeals::Unpublished(error))).await,
+        }
+    }
+
+    async fn tell_own_keys(&self, seals: &Seals<'_>) {
+        let Self { lang, output, .. } = *self;
         let Ok(own) = seals.own_report().await else { return };
+        if !own.has(seals.own_key()) {
+            output.warn(lang.own_key_missing(seals.own_key())).await;
+        }
         match &own.standing {
             Standing::Changed { added } => {
                 let added: Vec<_> = added.iter().map(KeyId::of).collect();
                 output.warn(lang.own_keys_changed(own.name.as_str(), &added)).await;
             }
             Standing::New if own.entries.len() > 1 => {
-                output.notice(lang.own_other_keys(own.entries.len() - 1)).await;
+                output.warn(lang.own_other_keys(own.entries.len() - 1)).await;
             }
             _ => {}
         }
-        self.tell_of_contacts().await;
     }
 
     /// What is known of others could not be kept.
@@ -63,5 +84,14 @@ impl Chat<'_> {
             self.tell(style.show_sealed(line, &unsealed)).await;
         }
         self.tell_of_contacts().await;
+    }
+    /// Shows a whisper in plain words. Of somebody whose keys are known it is told that it was not sealed: it is what a
+    /// server would say in their name.
+    pub(super) async fn show_plain_whisper(&self, style: Style<'_>, line: &Line<String>) {
+        let seals = match self.seals {
+            Ok(seals) => seals.knows(&line.sender),
+            Err(unsealing) => unsealing.knows(&line.sender),
+        };
+        self.tell(style.show_plain_whisper(line, seals)).await;
     }
 }

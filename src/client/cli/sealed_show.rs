@@ -1,9 +1,8 @@
 //! How sealed whispers and keys look, as text and as JSON.
 
-use chat_proto::SealedLine;
+use chat_proto::{Line, SealedLine};
 
 use super::{
-    escape::escape,
     json,
     json_record::{Key, Record, Seal},
     rooms::Rooms,
@@ -13,7 +12,13 @@ use super::{
 use crate::client::seal::{KeyId, OpenFault, Seen, Standing};
 
 impl Style<'_> {
-    /// Shows a sealed whisper. What it is stands before the name, where no text can claim it.
+    /// Shows a whisper in plain words; `is_expected_sealed`: its sender's are sealed otherwise.
+    #[must_use]
+    pub fn show_plain_whisper(self, line: &Line<String>, is_expected_sealed: bool) -> Shown {
+        self.whisper(if is_expected_sealed { "[NOT SEALED] " } else { "" }, &line.sender, &line.text)
+    }
+
+    /// Shows a sealed whisper. What it is stands before the name, where no text and no name can claim it.
     #[must_use]
     pub fn show_sealed(self, line: &SealedLine<String>, unsealed: &Unsealed) -> Shown {
         match unsealed {
@@ -26,10 +31,9 @@ impl Style<'_> {
                 let seen = match seen {
                     Seen::Never => "",
                     Seen::Before => ", REPEAT",
-                    Seen::PerhapsBefore => ", old, perhaps a repeat",
+                    Seen::PerhapsBefore => ", perhaps a repeat",
                 };
-                let sender = format!("*{}*", escape(&line.sender));
-                self.whisper(&format!("[sealed{trust}{seen}] "), &sender, text.as_str())
+                self.whisper(&format!("[sealed{trust}{seen}] "), &line.sender, text.as_str())
             }
             Unsealed::Unread(why) => Shown::Warning(self.lang.unread(&line.sender, *why)),
         }
@@ -82,6 +86,7 @@ fn name_of(why: Unread) -> &'static str {
     match why {
         Unread::NoKeys => "no_keys",
         Unread::UnknownKey => "unknown_key",
+        Unread::Untold => "untold",
         Unread::Fault(OpenFault::Form) => "form",
         Unread::Fault(OpenFault::NotForUs) => "not_for_us",
         Unread::Fault(OpenFault::Forged) => "forged",

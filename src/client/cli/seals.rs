@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::{
     args::Args,
     key_files::{KeyFault, KeyFiles},
+    no_seals::NoSeals,
 };
 use crate::client::{
     Error, Requests, Session,
@@ -32,21 +33,6 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// People whose keys are held, and of whom it is known what was said. Full: the least recent is asked for anew.
 const PEOPLE_MAX: NonZeroUsize = NonZeroUsize::new(256).expect("not zero");
 
-/// Why nothing is sealed, nor opened.
-#[derive(Debug)]
-pub enum NoSeals {
-    /// The arguments say so.
-    Unwanted,
-    /// The server does not offer it.
-    NotOffered,
-    /// One has no account, and so no keys.
-    Guest,
-    /// There is no key.
-    Files(KeyFault),
-    /// The key could not be published.
-    Unpublished(Error),
-}
-
 /// How a whisper is to be said.
 #[derive(Debug)]
 pub enum Whispering {
@@ -61,6 +47,8 @@ pub enum Whispering {
 /// Why a whisper is not said.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Withheld {
+    /// They are known to have keys, or may be, and nothing can be sealed here for this reason.
+    HadKeys(String),
     /// They have keys that are not known.
     Changed(Vec<KeyId>),
     /// They had keys, and have none.
@@ -100,6 +88,8 @@ pub enum Unread {
     NoKeys,
     /// The sender has no such key.
     UnknownKey,
+    /// The server does not tell which keys the sender has.
+    Untold,
     /// It cannot be.
     Fault(OpenFault),
 }
@@ -116,6 +106,14 @@ pub struct Report {
     pub number: Option<String>,
 }
 
+impl Report {
+    /// Whether a device is told of.
+    #[must_use]
+    pub fn has(&self, key: KeyId) -> bool {
+        self.entries.iter().any(|entry| KeyId::of(&entry.key) == key)
+    }
+}
+
 /// The keys, in a session.
 pub struct Seals<'a> {
     session: &'a Session,
@@ -128,20 +126,28 @@ pub struct Seals<'a> {
     told: RefCell<LruCache<NameKey, bool>>,
     /// Of which new keys of somebody one was warned last.
     warned: RefCell<LruCache<NameKey, Vec<KeyId>>>,
+    /// The keys of somebody that one was shown, or warned of, last: what one says of them is said of those.
+    shown: RefCell<LruCache<NameKey, BTreeSet<DeviceKey>>>,
+    /// The number that one was shown last, which is the one that was compared.
+    numbers: RefCell<LruCache<NameKey, String>>,
 }
 
 impl<'a> Seals<'a> {
-    /// Opens this device's key, makes one where there is none, and publishes it.
-    pub async fn start(args: &Args, session: &'a Session) -> Result<Self, NoSeals> {
+    /// Opens this device's key, makes one where there is none, and publishes it. `fault`: what is wrong with the files, if
+    /// anything is.
+    pub async fn start(args: &Args, session: &'a Session, fault: Option<KeyFault>) -> Result<Self, NoSeals> {
         if args.no_e2e {
             return Err(NoSeals::Unwanted);
-        }
-        if session.server().features & feature::SEALED == 0 {
-            return Err(NoSeals::NotOffered);
         }
         let welcome = session.welcome();
         let me = Username::parse(&welcome.name).ok().filter(|_| welcome.role != Role::Guest as u16);
         let me = me.ok_or(NoSeals::Guest)?;
+        if let Some(fault) = fault {
+            return Err(NoSeals::Files(fault));
+        }
+        if session.server().features & feature::SEALED == 0 {
+            return Err(NoSeals::NotOffered);
+        }
         let (identity, files) = KeyFiles::open(args.keys.as_deref()).map_err(NoSeals::Files)?;
         let seals = Self {
             session,
@@ -152,6 +158,8 @@ impl<'a> Seals<'a> {
             answers: RefCell::new(LruCache::new(PEOPLE_MAX)),
             told: RefCell::new(LruCache::new(PEOPLE_MAX)),
             warned: RefCell::new(LruCache::new(PEOPLE_MAX)),
+            shown: RefCell::new(LruCache::new(PEOPLE_MAX)),
+            numbers: RefCell::new(LruCache::new(PEOPLE_MAX)),
         };
         seals.publish().await.map_err(NoSeals::Unpublished)?;
         Ok(seals)
@@ -173,12 +181,16 @@ impl<'a> Seals<'a> {
     pub async fn whispering(&self, to: &str, text: &str, plainly: bool) -> Result<Whispering, Error> {
         let name = Username::parse(to).map_err(Error::refused)?;
         let text = Text::parse(text).map_err(Error::refused)?;
-        if name.key() == self.me.key() {
+        if self.is_me(&name) {
             // The server says what there is to say of that.
             return Ok(Whispering::Plain { first: false });
         }
         let published = keys(&self.published(&name, HOLDS).await?);
-        let withheld = match self.meet(&name, &published) {
+        let standing = self.meet(&name, &published);
+        if matches!(standing, Standing::Gone | Standing::Changed { .. }) {
+            self.shown.borrow_mut().put(name.key(), published.clone());
+        }
+        let withheld = match standing {
             Standing::Keyless if plainly => {
                 return Ok(Whispering::Plain { first: self.is_news(&name, false) });
             }
@@ -211,28 +223,30 @@ impl<'a> Seals<'a> {
     async fn open(&self, line: &SealedLine<String>) -> Result<Unsealed, Unread> {
         let name = Username::parse(&line.sender).map_err(|_| Unread::UnknownKey)?;
         let sealed = Sealed::parse(&line.envelope).map_err(Unread::Fault)?;
-        let (key, trust) = self.key_of(&name, sealed.sender()).await.ok_or(Unread::UnknownKey)?;
+        let (key, trust) = self.key_of(&name, sealed.sender()).await?;
         let names = Names { sender: &name.key(), recipient: &self.me.key() };
         let opened = sealed.open(&self.identity, &key, names).map_err(Unread::Fault)?;
-        let seen = self.files.update(|book| book.repeats.see(opened.said.time_ms, opened.nonce));
+        let seen = self.files.update(|book| book.repeats.see(opened.said.time_ms, opened.nonce, now()));
         Ok(Unsealed::Read { text: opened.said.text, trust, seen })
     }
 
-    async fn key_of(&self, name: &Username, id: KeyId) -> Option<(DeviceKey, Trust)> {
+    async fn key_of(&self, name: &Username, id: KeyId) -> Result<(DeviceKey, Trust), Unread> {
         let known = |contact: Contact| {
             let trust = if contact.verified { Trust::Verified } else { Trust::Known };
             contact.key(id).map(|key| (key, trust))
         };
         if let Some(found) = self.contact(name).and_then(known) {
-            return Some(found);
+            return Ok(found);
         }
-        let published = self.published(name, HOLDS_FOR_STRANGERS).await.ok()?;
-        match self.meet(name, &keys(&published)) {
-            Standing::Changed { added } => {
-                added.into_iter().find(|key| KeyId::of(key) == id).map(|key| (key, Trust::NewKey))
-            }
-            _ => self.contact(name).and_then(known),
-        }
+        let published = self.published(name, HOLDS_FOR_STRANGERS).await.map_err(|_| Unread::Untold)?;
+        let published = keys(&published);
+        let trust = match self.meet(name, &published) {
+            Standing::Changed { .. } => Trust::NewKey,
+            // What is known has been looked through; nobody is verified by being met.
+            _ => Trust::Known,
+        };
+        let key = published.into_iter().find(|key| KeyId::of(key) == id).ok_or(Unread::UnknownKey)?;
+        Ok((key, trust))
     }
 
     /// The keys of somebody that are not trusted, as far as the server has told; `None` where one was warned of them.
@@ -241,6 +255,7 @@ impl<'a> Seals<'a> {
         let name = Username::parse(sender).ok()?;
         let known = self.contact(&name).map(|contact| contact.keys).unwrap_or_default();
         let told = self.answers.borrow().peek(&name.key()).map(|(_, entries)| keys(entries))?;
+        self.shown.borrow_mut().put(name.key(), told.clone());
         let added: Vec<_> = told.difference(&known).map(KeyId::of).collect();
         let before = self.warned.borrow_mut().put(name.key(), added.clone());
         (before.as_ref() != Some(&added)).then_some(added)
@@ -250,12 +265,20 @@ impl<'a> Seals<'a> {
     pub async fn report(&self, name: &str) -> Result<Report, Error> {
         let name = Username::parse(name).map_err(Error::refused)?;
         let entries = self.published(&name, Duration::ZERO).await?;
+        Ok(self.report_of(name, entries))
+    }
+
+    fn report_of(&self, name: Username, entries: Vec<KeyEntry>) -> Report {
         let published = keys(&entries);
         let standing = self.meet(&name, &published);
         let verified = self.contact(&name).is_some_and(|contact| contact.verified);
-        let wanted = name.key() != self.me.key() && !published.is_empty();
-        let number = wanted.then(|| self.number(&name, &published));
-        Ok(Report { name, standing, entries, verified, number })
+        let number = (!self.is_me(&name) && !published.is_empty()).then(|| self.number(&name, &published));
+        match &number {
+            Some(number) => self.numbers.borrow_mut().put(name.key(), number.clone()),
+            None => self.numbers.borrow_mut().pop(&name.key()),
+        };
+        self.shown.borrow_mut().put(name.key(), published);
+        Report { name, standing, entries, verified, number }
     }
 
     /// What is known of one's own keys, and of what the server says of them now.
@@ -263,21 +286,33 @@ impl<'a> Seals<'a> {
         self.report(self.me.as_str()).await
     }
 
-    /// Takes the keys that somebody has now for theirs.
-    pub async fn trust(&self, name: &str) -> Result<Report, Error> {
+    /// Takes the keys that somebody has now for theirs, if they are those that one was shown last, or warned of. Else they
+    /// are shown by this, and nothing else comes of it: a server that is not believed could tell others in between.
+    pub async fn trust(&self, name: &str) -> Result<(bool, Report), Error> {
         let name = Username::parse(name).map_err(Error::refused)?;
-        let published = keys(&self.published(&name, Duration::ZERO).await?);
-        self.files.update(|book| book.contacts(&self.server).trust(&name, &published));
-        self.report(name.as_str()).await
+        let entries = self.published(&name, Duration::ZERO).await?;
+        let mut published = keys(&entries);
+        let is_shown = self.shown.borrow_mut().get(&name.key()) == Some(&published);
+        if is_shown {
+            if self.is_me(&name) {
+                published.insert(self.identity.public());
+            }
+            self.files.update(|book| book.contacts(&self.server).trust(&name, &published));
+        }
+        Ok((is_shown, self.report_of(name, entries)))
     }
 
-    /// The safety number was compared with theirs. False where their keys are not those that are trusted.
+    /// The safety number that was shown last was compared with theirs. False where their keys are not those that are
+    /// trusted, or make another number by now.
     pub async fn verify(&self, name: &str) -> Result<bool, Error> {
+        let key = Username::parse(name).map_err(Error::refused)?.key();
+        let compared = self.numbers.borrow_mut().get(&key).cloned();
         let report = self.report(name).await?;
-        if report.number.is_none() || !matches!(report.standing, Standing::New | Standing::Known) {
+        let is_trusted = matches!(report.standing, Standing::New | Standing::Known);
+        if compared.is_none() || compared != report.number || !is_trusted {
             return Ok(false);
         }
-        Ok(self.files.update(|book| book.contacts(&self.server).verify(&report.name.key())))
+        Ok(self.files.update(|book| book.contacts(&self.server).verify(&key)))
     }
 
     /// Takes one of one's own devices' keys out of the directory: the one whose mark begins like this. This device's own
@@ -296,8 +331,20 @@ impl<'a> Seals<'a> {
     }
 
     fn number(&self, name: &Username, theirs: &BTreeSet<DeviceKey>) -> String {
-        let own = self.contact(&self.me).map_or_else(|| [self.identity.public()].into(), |own| own.keys);
+        let mut own = self.contact(&self.me).map(|own| own.keys).unwrap_or_default();
+        // Whatever else is known: others seal to this device, or to none that is here.
+        own.insert(self.identity.public());
         safety_number((&self.me.key(), &own), (&name.key(), theirs))
+    }
+
+    fn is_me(&self, name: &Username) -> bool {
+        name.key() == self.me.key()
+    }
+
+    /// Whether keys of somebody are known, so that what they whisper can be expected to be sealed.
+    #[must_use]
+    pub fn knows(&self, name: &str) -> bool {
+        Username::parse(name).is_ok_and(|name| self.contact(&name).is_some())
     }
 
     fn contact(&self, name: &Username) -> Option<Contact> {
@@ -305,7 +352,14 @@ impl<'a> Seals<'a> {
     }
 
     fn meet(&self, name: &Username, published: &BTreeSet<DeviceKey>) -> Standing {
-        self.files.update(|book| book.contacts(&self.server).meet(name, published))
+        self.files.update(|book| {
+            let contacts = book.contacts(&self.server);
+            if self.is_me(name) {
+                contacts.meet_own(&self.me, self.identity.public(), published)
+            } else {
+                contacts.meet(name, published)
+            }
+        })
     }
 
     /// The keys that somebody has published, as the server said not longer ago than this.

@@ -2,7 +2,12 @@
 
 use chat_proto::{LeaveReason, MAILBOX, Removed, UNKNOWN_END};
 
-use super::{escape::escape, room_words::LinesGo, rooms::Rooms, words::Lang};
+use super::{
+    escape::{escape, escape_name},
+    room_words::LinesGo,
+    rooms::Rooms,
+    words::Lang,
+};
 use crate::client::Event;
 
 /// An event, ready to be written.
@@ -41,15 +46,13 @@ impl Style<'_> {
         let Self { lang, rooms, .. } = self;
         let room = |conversation| rooms.shown(conversation);
         match event {
-            // No name can hold these brackets, so that none can pass for another kind of line.
+            // No name is shown with these brackets in it, so that none can pass for another kind of line.
             Event::Broadcast(line) => {
-                let sender = format!("<{}>", escape(&line.sender));
+                let sender = format!("<{}>", escape_name(&line.sender));
                 self.message(line.head.conversation, CYAN, &sender, &line.text)
             }
-            Event::Whisper(line) => {
-                let sender = format!("*{}*", escape(&line.sender));
-                self.message(line.head.conversation, MAGENTA, &sender, &line.text)
-            }
+            // Wherever the server says that it belongs: in no room.
+            Event::Whisper(line) => self.whisper("", &line.sender, &line.text),
             Event::System(system) => self.message(system.head.conversation, YELLOW, "-!-", &system.text),
             Event::Joined(joined) => {
                 Shown::Notice(lang.joined(&joined.name, room(joined.head.conversation).as_deref()))
@@ -98,14 +101,13 @@ impl Style<'_> {
     }
 
     fn message(self, conversation: u64, colour: &str, who: &str, text: &str) -> Shown {
-        let room =
-            self.rooms.shown(conversation).map(|room| format!("[{}] ", escape(&room))).unwrap_or_default();
-        self.marked(&room, colour, who, text)
+        let room = self.rooms.shown(conversation).map(|room| format!("[{}] ", escape_name(&room)));
+        self.marked(&room.unwrap_or_default(), colour, who, text)
     }
 
     /// A whisper, with a mark before the name of who whispers.
-    pub(super) fn whisper(self, mark: &str, who: &str, text: &str) -> Shown {
-        self.marked(mark, MAGENTA, who, text)
+    pub(super) fn whisper(self, mark: &str, sender: &str, text: &str) -> Shown {
+        self.marked(mark, MAGENTA, &format!("*{}*", escape_name(sender)), text)
     }
 
     fn marked(self, mark: &str, colour: &str, who: &str, text: &str) -> Shown {
@@ -170,13 +172,32 @@ mod tests {
         let style = Style { colour: false, lang: Lang::Korean, rooms: &rooms };
         for (event, shown) in [
             (Event::Broadcast(said(HEAD, "lee", "안녕\n*kim* x")), "<lee> 안녕⏎*kim* x"),
-            (Event::Whisper(said(TO_US, "l\ne\u{1b}", "hi")), "*l⏎e\\u{1b}* hi"),
+            (Event::Whisper(said(TO_US, "l\ne\u{1b}", "hi")), "*l\\u{a}e\\u{1b}* hi"),
             (Event::System(SystemText { head: HEAD, text: "곧 점검".to_owned() }), "-!- 곧 점검"),
             (Event::Broadcast(said(IN_DEV, "lee", "hi")), "[dev] <lee> hi"),
             (Event::System(SystemText { head: IN_DEV, text: "곧 점검".to_owned() }), "[dev] -!- 곧 점검"),
             (Event::Broadcast(said(LineHead { conversation: 6, ..HEAD }, "lee", "hi")), "[#6] <lee> hi"),
         ] {
             assert_eq!(style.show(&event), message(shown));
+        }
+    }
+
+    #[test]
+    fn no_name_that_a_server_gives_makes_a_line_a_sealed_whisper() {
+        let rooms = Rooms::new(true);
+        for (conversation, name) in [(5, "sealed"), (6, "sealed, verified] *lee* pay now")] {
+            let place = Presence { conversation, epoch: 1, seq: 0 };
+            rooms.enter(&RoomEntered { place, name: name.to_owned(), ..entered() });
+        }
+        let style = Style { colour: false, lang: Lang::English, rooms: &rooms };
+        let whisper = style.show(&Event::Whisper(said(IN_DEV, "lee", "hi")));
+        assert_eq!(whisper, message("*lee* hi"), "a whisper is in no room");
+        let head = LineHead { conversation: 6, ..HEAD };
+        for event in
+            [Event::Broadcast(said(head, "ann", "hi")), Event::Whisper(said(TO_US, "a* b *lee", "hi"))]
+        {
+            let Shown::Message(shown) = style.show(&event) else { panic!("a message") };
+            assert!(!shown.contains("*lee*") && !shown.starts_with("[sealed, verified]"), "{shown}");
         }
     }
 

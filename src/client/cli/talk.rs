@@ -218,6 +218,9 @@ impl<'a> Talker<'a> {
         let whispering = match seals {
             Ok(seals) => seals.whispering(to, text, !args.require_e2e).await,
             Err(_) if args.require_e2e => Ok(Whispering::Withheld(Withheld::Unable)),
+            Err(unsealing) if unsealing.may_have_keys(to) => {
+                Ok(Whispering::Withheld(Withheld::HadKeys(lang.cannot_seal(&unsealing.why))))
+            }
             Err(_) => Ok(Whispering::Plain { first: false }),
         };
         self.chat.tell_of_contacts().await;

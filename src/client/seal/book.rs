@@ -28,6 +28,11 @@ impl Book {
         }
         self.servers.get_mut(server).expect("it is there")
     }
+
+    /// Forgets servers where nobody is known.
+    pub fn tidy(&mut self) {
+        self.servers.retain(|_, contacts| contacts.iter().next().is_some());
+    }
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -101,10 +106,10 @@ impl TryFrom<Form> for Book {
             Ok::<_, String>((one.time_ms, nonce.ok_or("a nonce is 32 hexadecimal digits")?))
         };
         let opened: Vec<_> = form.opened.iter().map(opened).collect::<Result<_, _>>()?;
-        Ok(Self {
-            servers: form.servers.iter().map(contacts).collect::<Result<_, _>>()?,
-            repeats: Repeats::of(form.opened_floor_ms, opened),
-        })
+        let servers = form.servers.iter().map(contacts).collect::<Result<_, _>>()?;
+        let mut book = Self { servers, repeats: Repeats::of(form.opened_floor_ms, opened) };
+        book.tidy();
+        Ok(book)
     }
 }
 
@@ -123,7 +128,7 @@ mod tests {
         let contacts = book.contacts("example.org:11021");
         contacts.meet(&kim, &[DeviceKey([1; 32])].into());
         contacts.verify(&kim.key());
-        book.repeats.see(7, [9; 16]);
+        book.repeats.see(7, [9; 16], 7);
         book
     }
 
@@ -131,6 +136,17 @@ mod tests {
     fn what_is_written_is_read_back_by_this_version_and_by_later_ones() {
         assert_eq!(serde_json::to_string(&book()).expect("strings and numbers"), WRITTEN);
         assert_eq!(serde_json::from_str::<Book>(WRITTEN).expect("it was written"), book());
+    }
+
+    #[test]
+    fn to_look_for_somebody_changes_nothing() {
+        let mut looked = book();
+        let nobody = Username::parse("nobody").expect("a name").key();
+        assert!(looked.contacts("elsewhere:11021").get(&nobody).is_none());
+        looked.tidy();
+        assert_eq!(looked, book());
+        let with_nobody = WRITTEN.replacen("\"servers\":{", "\"servers\":{\"elsewhere:11021\":[],", 1);
+        assert_eq!(serde_json::from_str::<Book>(&with_nobody).expect("a file"), book());
     }
 
     #[test]

@@ -4,14 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chat_proto::{DeviceKey, NameKey, Username};
 
-use super::KeyId;
+use super::{DEVICES_MAX, KeyId};
+
+/// People of one server whose keys are kept because they were met. Full: whoever is met further is met for the first time
+/// each time.
+pub const CONTACTS_MAX: usize = 5_000;
 
 /// Somebody whose keys are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contact {
     /// Their name, as it was written.
     pub name: Username,
-    /// Their devices' keys. There is one at least.
+    /// Their devices' keys: one at least, and no more than an envelope is for.
     pub keys: BTreeSet<DeviceKey>,
     /// Whether the safety number was compared with theirs.
     pub verified: bool,
@@ -52,7 +56,7 @@ impl Contacts {
     /// These people.
     #[must_use]
     pub fn of(people: impl IntoIterator<Item = Contact>) -> Self {
-        let people = people.into_iter().filter(|contact| !contact.keys.is_empty());
+        let people = people.into_iter().filter(|contact| (1..=DEVICES_MAX).contains(&contact.keys.len()));
         Self(people.map(|contact| (contact.name.key(), contact)).collect())
     }
 
@@ -73,7 +77,9 @@ impl Contacts {
             if published.is_empty() {
                 return Standing::Keyless;
             }
-            self.trust(name, published);
+            if self.0.len() < CONTACTS_MAX {
+                self.trust(name, published);
+            }
             return Standing::New;
         };
         if published.is_empty() {
@@ -88,14 +94,36 @@ impl Contacts {
         Standing::Known
     }
 
+    /// The same of one's own keys. That of this device is among them whatever the server says: a number that others are to
+    /// compare is worth nothing without it.
+    pub fn meet_own(
+        &mut self,
+        me: &Username,
+        this_device: DeviceKey,
+        published: &BTreeSet<DeviceKey>,
+    ) -> Standing {
+        let mut published = published.clone();
+        published.insert(this_device);
+        if let Some(own) = self.0.get_mut(&me.key())
+            && own.keys.insert(this_device)
+        {
+            // It is new: what is not published any more makes room for it.
+            own.keys.retain(|key| published.contains(key));
+        }
+        self.meet(me, &published)
+    }
+
     /// Takes these keys for somebody's from now on, and does not say that they were compared. Without any, the person is
-    /// forgotten.
+    /// forgotten. More than [`DEVICES_MAX`] are not taken: nothing could be sealed to them.
     pub fn trust(&mut self, name: &Username, keys: &BTreeSet<DeviceKey>) {
         let key = name.key();
         if keys.is_empty() {
             self.0.remove(&key);
-        } else if self.0.get(&key).is_none_or(|contact| contact.keys != *keys) {
-            self.0.insert(key, Contact { name: name.clone(), keys: keys.clone(), verified: false });
+        } else if keys.len() <= DEVICES_MAX {
+            // Of fewer than were compared it is still said.
+            let compared = |contact: &Contact| contact.verified && keys.is_subset(&contact.keys);
+            let verified = self.0.get(&key).is_some_and(compared);
+            self.0.insert(key, Contact { name: name.clone(), keys: keys.clone(), verified });
         }
     }
 
@@ -167,6 +195,41 @@ mod tests {
         assert!(contacts.get(&lee.key()).expect("known").verified, "they are the same");
         contacts.trust(&lee, &keys(&[1, 2]));
         assert!(!contacts.get(&lee.key()).expect("known").verified);
+        contacts.verify(&lee.key());
+        contacts.trust(&lee, &keys(&[2]));
+        assert!(contacts.get(&lee.key()).expect("known").verified, "fewer are no others");
         assert_eq!(Contacts::of(contacts.iter().cloned()), contacts);
+    }
+    #[test]
+    fn ones_own_keys_are_never_without_that_of_this_device() {
+        let (mut contacts, me, this) = (Contacts::default(), lee(), DeviceKey([1; 32]));
+        let own = |contacts: &Contacts| contacts.get(&me.key()).expect("known").keys.clone();
+        assert_eq!(contacts.meet_own(&me, this, &keys(&[9])), Standing::New);
+        assert_eq!(own(&contacts), keys(&[1, 9]), "whatever the server leaves out");
+        let changed = Standing::Changed { added: vec![DeviceKey([7; 32])] };
+        assert_eq!(contacts.meet_own(&me, this, &keys(&[1, 7, 9])), changed);
+        assert_eq!(contacts.meet_own(&me, this, &keys(&[])), Standing::Known);
+        assert_eq!(own(&contacts), keys(&[1]));
+        // The file of this device's key was lost, and there are as many others as there can be.
+        let others: Vec<_> = (10..18).collect();
+        contacts.trust(&me, &keys(&others));
+        assert_eq!(contacts.meet_own(&me, this, &keys(&others[1..])), Standing::Known);
+        assert_eq!(own(&contacts), [this].into_iter().chain(keys(&others[1..])).collect());
+    }
+
+    #[test]
+    fn a_server_that_names_people_without_end_fills_no_file() {
+        let mut contacts = Contacts::default();
+        for number in 0..=CONTACTS_MAX {
+            let name = Username::parse(&format!("n{number}")).expect("a name");
+            assert_eq!(contacts.meet(&name, &keys(&[1])), Standing::New);
+        }
+        assert_eq!(contacts.iter().count(), CONTACTS_MAX);
+        let known = Username::parse("n0").expect("a name");
+        assert_eq!(contacts.meet(&known, &keys(&[1])), Standing::Known, "whoever is known stays so");
+        let many: Vec<_> = (0..=u8::try_from(DEVICES_MAX).expect("few")).collect();
+        contacts.trust(&known, &keys(&many));
+        assert_eq!(contacts.get(&known.key()).expect("known").keys, keys(&[1]));
+        assert_eq!(Contacts::default().meet(&lee(), &keys(&many)), Standing::New);
     }
 }

@@ -15,7 +15,7 @@ mod safety_number;
 mod vector_tests;
 
 pub use book::Book;
-pub use contacts::{Contact, Contacts, Standing};
+pub use contacts::{CONTACTS_MAX, Contact, Contacts, Standing};
 pub use content::Said;
 pub use envelope::{DEVICES_MAX, KeyId, Names, OpenFault, Opened, SealFault, Sealed, seal};
 pub use identity::Identity;

@@ -9,7 +9,9 @@ use chacha20poly1305::{
     aead::{Aead as _, array::Array},
 };
 use chat_proto::{DeviceKey, Envelope, NameKey, Text, Username};
-use hpke::{Deserializable as _, Kem as _, OpModeS, Serializable as _, aead, kdf, kem, single_shot_seal_with_rng};
+use hpke::{
+    Deserializable as _, Kem as _, OpModeS, Serializable as _, aead, kdf, kem, single_shot_seal_with_rng,
+};
 use libfuzzer_sys::fuzz_target;
 use rand::{SeedableRng as _, rngs::StdRng};
 

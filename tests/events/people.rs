@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 use tokio::{io::AsyncReadExt as _, net::TcpStream, time::sleep};
 
 use crate::{
-    common::{quiet, serve},
+    common::{
+        quiet, serve,
+        stage::{Stage, password},
+    },
     heard::Heard,
     peer::{Peer, patient},
-    stage::{Stage, password},
 };
 
 /// These fields of an event, in order.
@@ -101,7 +103,7 @@ async fn what_becomes_of_the_keys_of_an_account_is_told_without_the_keys() {
     let client =
         Client::over_asking(pipe, iocp_chat::client::Timeouts::default(), chat_proto::feature::SEALED);
     let client = client.await.expect("greeted");
-    let (kim, _events) = client.log_in("kim", password("correct horse")).await.expect("hers");
+    let (kim, _events) = client.log_in("kim", password()).await.expect("hers");
     kim.publish_key(DeviceKey([7; 32])).await.expect("published");
     kim.remove_key(DeviceKey([7; 32])).await.expect("removed");
     let account = stage.account("kim").await.get();

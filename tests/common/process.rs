@@ -100,6 +100,8 @@ impl ServerProcess {
     /// Ends it at once.
     pub fn kill(&mut self) {
         self.child.kill().expect("it is there");
+        // A system may hold for a while yet what the dying one held.
+        self.child.wait().expect("a child");
     }
 
     /// Waits for it to end; its exit status and its log.

@@ -159,6 +159,7 @@ async fn hand_over(
     } else {
         waiting.take_plain(account, older_than_ms).await
     };
+    let mut arrived = Ok(());
     for letter in letters.map_err(|error| unavailable(&error))? {
         // The rules may have changed since it was kept.
         let (Ok(name), Ok(text)) = (Username::parse(&letter.sender), letter.text.words()) else {
@@ -167,12 +168,13 @@ async fn hand_over(
         let message_id = letter.message_id.unwrap_or_default();
         if to.whisper((SessionId(letter.session), &name), message_id, &text, letter.time_ms).is_err() {
             // Whoever has come has gone again.
-            let kept = waiting.keep(account, &letter, &NO_LIMITS).await;
-            kept.map_err(|error| unavailable(&error))?;
+            if let Err(error) = waiting.keep(account, &letter, &NO_LIMITS).await {
+                arrived = Err(unavailable(&error));
+            }
         }
     }
     registry.mark_successor(&to);
-    Ok(())
+    arrived
 }
 
 #[cfg(test)]

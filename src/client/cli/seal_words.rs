@@ -143,7 +143,7 @@ impl Lang {
     pub fn own_other_keys(self, others: usize) -> String {
         self.pick(
             format!(
-                "your account has {others} more devices with keys, which read along; /keys lists them, /revoke KEY                  takes one out"
+                "your account has {others} more devices with keys, which read along; /keys lists them, /revoke KEY takes one out"
             ),
             format!(
                 "내 계정에 키가 있는 기기가 {others}개 더 있고 함께 읽을 수 있습니다. /키 로 보고 /폐기 키 로 없앱니다"

@@ -279,28 +279,24 @@ impl Config {
             return Err(format!("`{key}` must be at most {PLACES_MAX}"));
         }
         let timeouts = &self.timeouts;
-        let at_least_a_millisecond = [
+        let never_none = [
             ("timeouts.login", timeouts.login),
             ("timeouts.packet", timeouts.packet),
             ("timeouts.ping_after", timeouts.ping_after),
             ("timeouts.write", timeouts.write),
         ];
-        if let Some((key, _)) = at_least_a_millisecond.iter().find(|(_, time)| time.as_millis() == 0) {
+        if let Some((key, _)) = never_none.iter().find(|(_, time)| time.as_millis() == 0) {
             return Err(format!("`{key}` must be at least 1ms"));
         }
-        let times = [
-            ("timeouts.login", timeouts.login),
-            ("timeouts.packet", timeouts.packet),
-            ("timeouts.ping_after", timeouts.ping_after),
+        let others = [
             ("timeouts.idle", timeouts.idle),
-            ("timeouts.write", timeouts.write),
             ("timeouts.drain", timeouts.drain),
             ("timeouts.system_shutdown", timeouts.system_shutdown),
             ("resume.grace", self.resume.grace),
             ("resume.ttl", self.resume.ttl),
             ("tls.handshake", self.tls.handshake),
         ];
-        if let Some((key, _)) = times.iter().find(|(_, time)| *time > TIME_MAX) {
+        if let Some((key, _)) = never_none.iter().chain(&others).find(|(_, time)| *time > TIME_MAX) {
             return Err(format!("`{key}` must be at most 49 days"));
         }
         let paths = [

@@ -13,10 +13,10 @@ use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
-use chat_proto::{Limits, millis, short_millis, way_in};
+use chat_proto::{Limits, short_millis, unix_ms, way_in};
 use tokio::{
     io::DuplexStream,
     sync::mpsc,
@@ -363,12 +363,6 @@ fn announced(config: &Config) -> Limits {
         ..Limits::DEFAULT
     };
     Policy::of(config).announced(limits)
-}
-
-/// Milliseconds since 1970 UTC; 0 if the clock says it is before that.
-fn unix_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    millis(since)
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ pub use server_packet::{
     WhoEntry, WhoPage, way_in,
 };
 pub use text::{Remark, Text};
-pub use time::{millis, short_millis};
+pub use time::{millis, short_millis, unix_ms};
 pub use wire::{Malformed, Ping, PingPayload, Pong, RequestId, kind};
 
 /// The only protocol version so far; `Hello` carries the one the client speaks.

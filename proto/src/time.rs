@@ -1,6 +1,6 @@
 //! Times in whole milliseconds, as fields of packets and those who store them have them.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// A time in milliseconds, rounded down; the largest number for all that is longer.
 #[must_use]
@@ -12,6 +12,12 @@ pub fn millis(time: Duration) -> u64 {
 #[must_use]
 pub fn short_millis(time: Duration) -> u32 {
     u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+}
+
+/// The clock's time, in milliseconds since 1970 UTC; 0 if it says that it is before that.
+#[must_use]
+pub fn unix_ms() -> u64 {
+    millis(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default())
 }
 
 #[cfg(test)]

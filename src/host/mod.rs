@@ -33,10 +33,10 @@ use std::{
     process::ExitCode,
     sync::mpsc,
     thread,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
-use chat_proto::millis;
+use chat_proto::unix_ms as now_ms;
 use clap::Parser;
 
 use self::args::{Cli, Command, Settings};
@@ -113,12 +113,6 @@ fn print_to_reader(text: &str) -> Result<bool, Failure> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
         Err(error) => Err(Failure::running("standard output", error)),
     }
-}
-
-/// Milliseconds since 1970 UTC; 0 if the clock says it is before that.
-fn now_ms() -> u64 {
-    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    millis(since)
 }
 
 /// A time in milliseconds since 1970 UTC, as people and programs read it.

@@ -1,6 +1,6 @@
 //! Times as they are stored: milliseconds since 1970 UTC, in the databases' signed numbers.
 
-use std::time::SystemTime;
+use chat_proto::unix_ms;
 
 pub(super) fn stored(ms: u64) -> i64 {
     i64::try_from(ms).unwrap_or(i64::MAX)
@@ -17,8 +17,7 @@ pub(super) fn end_from_stored(end: i64) -> u64 {
 
 /// The clock's time, to be stored.
 pub(super) fn now() -> i64 {
-    let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    stored(unix_ms())
 }
 
 #[cfg(test)]

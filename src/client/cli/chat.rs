@@ -1,14 +1,7 @@
 //! A session from its welcome to its end: talks, listens, and leaves.
 
 use std::{
-    convert::Infallible,
-    future::pending,
-    io,
-    num::NonZeroU64,
-    pin::Pin,
-    sync::Arc,
-    thread,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    convert::Infallible, future::pending, io, num::NonZeroU64, pin::Pin, sync::Arc, thread, time::Duration,
 };
 
 use tokio::{
@@ -16,7 +9,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use chat_proto::{ErrorCode, LeaveReason};
+use chat_proto::{ErrorCode, LeaveReason, unix_ms};
 
 use super::{
     args::{Args, Eof},
@@ -414,6 +407,5 @@ fn is_refused(outcome: &Result<(), Error>, code: ErrorCode) -> bool {
 /// again by its number.
 #[must_use]
 pub fn first_message_id() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or_default() << 20 | 1
+    unix_ms() << 20 | 1
 }

@@ -1,13 +1,10 @@
 //! Sealing and opening in a session: whose keys are asked for, and what is done with them.
 
-use std::{
-    cell::RefCell,
-    collections::BTreeSet,
-    num::NonZeroUsize,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{cell::RefCell, collections::BTreeSet, num::NonZeroUsize, time::Duration};
 
-use chat_proto::{DeviceKey, Envelope, KeyEntry, NameKey, Role, SealedLine, Text, Username, feature, millis};
+use chat_proto::{
+    DeviceKey, Envelope, KeyEntry, NameKey, Role, SealedLine, Text, Username, feature, unix_ms,
+};
 use lru::LruCache;
 use tokio::time::Instant;
 
@@ -198,7 +195,7 @@ impl<'a> Seals<'a> {
             Standing::Gone => Withheld::Gone,
             Standing::Changed { added } => Withheld::Changed(added.iter().map(KeyId::of).collect()),
             Standing::New | Standing::Known => {
-                let said = Said { time_ms: now(), text };
+                let said = Said { time_ms: unix_ms(), text };
                 let names = Names { sender: &self.me.key(), recipient: &name.key() };
                 let devices: Vec<_> = published.into_iter().collect();
                 match seal(&self.identity, names, &devices, &said, &mut rand::rng()) {
@@ -226,7 +223,7 @@ impl<'a> Seals<'a> {
         let (key, trust) = self.key_of(&name, sealed.sender()).await?;
         let names = Names { sender: &name.key(), recipient: &self.me.key() };
         let opened = sealed.open(&self.identity, &key, names).map_err(Unread::Fault)?;
-        let seen = self.files.update(|book| book.repeats.see(opened.said.time_ms, opened.nonce, now()));
+        let seen = self.files.update(|book| book.repeats.see(opened.said.time_ms, opened.nonce, unix_ms()));
         Ok(Unsealed::Read { text: opened.said.text, trust, seen })
     }
 
@@ -395,9 +392,4 @@ async fn again<T>(mut request: impl AsyncFnMut() -> Result<T, Error>) -> Result<
 
 fn keys(entries: &[KeyEntry]) -> BTreeSet<DeviceKey> {
     entries.iter().map(|entry| entry.key).collect()
-}
-
-fn now() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    millis(now)
 }

@@ -135,12 +135,7 @@ fn shown(certificate: &Certificate) -> String {
     let names = if names.is_empty() { "nobody".into() } else { harmless(&names.join(", ")) };
     let issuer = if *self_signed { "itself".into() } else { harmless(issuer) };
     let (from, until) = (certificate.good_from(), certificate.good_until());
-    let days = certificate.days_left(now_ms() / 1_000);
-    let left = match days {
-        ..=-1 => "expired".into(),
-        1 => "1 day left".into(),
-        days => format!("{days} days left"),
-    };
+    let left = left(certificate.seconds_left(now_ms() / 1_000));
     format!(
         "for          {names}\n\
          signed by    {issuer}\n\
@@ -149,6 +144,17 @@ fn shown(certificate: &Certificate) -> String {
          pin          sha256//{pin}\n\
          fingerprint  SHA-256 {fingerprint}\n"
     )
+}
+
+/// Days are rounded: a new certificate has as many as were asked for.
+fn left(seconds: i64) -> String {
+    const HALF_A_DAY_S: i64 = 12 * 60 * 60;
+    match (seconds, (seconds / HALF_A_DAY_S + 1) / 2) {
+        (..0, _) => "expired".into(),
+        (_, 0) => "hours left".into(),
+        (_, 1) => "1 day left".into(),
+        (_, days) => format!("{days} days left"),
+    }
 }
 
 /// What somebody else may have written, so that it does nothing to a terminal.
@@ -166,6 +172,14 @@ fn in_address(host: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_is_said_in_days() {
+        let said = [-1, 0, 43_199, 43_200, 129_599, 129_600, 2 * 86_400].map(left);
+        let days =
+            ["expired", "hours left", "hours left", "1 day left", "1 day left", "2 days left", "2 days left"];
+        assert_eq!(said, days);
+    }
 
     #[test]
     fn what_a_certificate_of_others_says_is_shown_and_does_nothing() {

@@ -21,8 +21,8 @@ pub struct Pair {
     key: Zeroizing<String>,
 }
 
-/// Makes a pair for these names and addresses, good for so many days from `now_s` on, in seconds since 1970 UTC. The key
-/// is one of P-256, which every client knows.
+/// Makes a pair for these names and addresses, good for so many days, of which the first hour is behind `now_s`, in seconds
+/// since 1970 UTC. The key is one of P-256, which every client knows.
 pub fn make(hosts: &[String], days: u32, now_s: u64) -> Result<Pair, Failure> {
     let failure = |error: rcgen::Error| Failure::running("no certificate can be made", error);
     let mut params = CertificateParams::new(hosts).map_err(|error| {
@@ -32,8 +32,10 @@ pub fn make(hosts: &[String], days: u32, now_s: u64) -> Result<Pair, Failure> {
         ))
     })?;
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(now_s);
-    params.not_before = (now - LATE_CLOCK).into();
-    params.not_after = (now + Duration::from_secs(u64::from(days) * 24 * 60 * 60)).into();
+    let from = now - LATE_CLOCK;
+    params.not_before = from.into();
+    // Its last second is one of them (RFC 5280, 4.1.2.5): systems that take so many days count it.
+    params.not_after = (from + Duration::from_secs(u64::from(days) * 24 * 60 * 60 - 1)).into();
     params.distinguished_name.remove(DnType::CommonName);
     params.distinguished_name.push(DnType::CommonName, hosts[0].as_str());
     params.is_ca = IsCa::ExplicitNoCa;
@@ -107,4 +109,22 @@ fn write(path: &Path, text: &str, mode: u32) -> io::Result<PathBuf> {
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
     Ok(new)
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::{CertificateDer, pem::PemObject as _};
+
+    use super::*;
+    use crate::net::Certificate;
+
+    #[test]
+    fn a_certificate_is_good_for_as_many_days_as_are_asked_for_and_no_second_longer() {
+        let now_s = 1_800_000_000;
+        let pair = make(&["chat.example.com".into()], 825, now_s).expect("a name");
+        let der = CertificateDer::from_pem_slice(pair.certificate.as_bytes()).expect("PEM");
+        let made = Certificate::read(&der).expect("X.509");
+        assert_eq!(made.not_after + 1 - made.not_before, 825 * 24 * 60 * 60);
+        assert_eq!(now_s - made.not_before, LATE_CLOCK.as_secs());
+    }
 }

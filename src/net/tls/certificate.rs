@@ -57,11 +57,16 @@ impl Certificate {
         shown_time(self.not_before)
     }
 
+    /// Seconds until it is good no more; negative when it is not any more.
+    #[must_use]
+    pub fn seconds_left(&self, now_s: u64) -> i64 {
+        i64::try_from(self.not_after).unwrap_or(i64::MAX) - now_s.cast_signed()
+    }
+
     /// Whole days until it is good no more; negative when it is not any more.
     #[must_use]
     pub fn days_left(&self, now_s: u64) -> i64 {
-        let seconds = i64::try_from(self.not_after).unwrap_or(i64::MAX) - now_s.cast_signed();
-        seconds.div_euclid(24 * 60 * 60)
+        self.seconds_left(now_s).div_euclid(24 * 60 * 60)
     }
 }
 

@@ -100,16 +100,22 @@ pub fn what_is_missing_is_told(story: &Story) {
         let mut texts: BTreeMap<_, Vec<_>> = BTreeMap::new();
         let lines = heard.iter().filter_map(line).filter(|line| line.place.conversation != MAILBOX);
         for line in lines.filter(|line| !line.text.starts_with(END)) {
+            assert_ne!(line.sender, *name, "nobody hears what they say themselves");
             texts.entry(&line.text).or_default().push(line.place);
         }
         for (text, places) in texts {
             // Said again since its answer was never heard: the server that had taken it lost it with all that it was.
-            let (said, before) = places.split_last().expect("heard");
-            assert_eq!(Some(said), answered.get(text), "{name}: {text}: {places:?}");
-            for place in before {
-                assert!(!kept.contains(place) && place.epoch != said.epoch, "{name}: {text}: {places:?}");
+            let answered = answered.get(text).expect("what is heard is answered in the end");
+            let lost = places.iter().filter(|place| *place != answered);
+            for place in lost {
+                assert!(!kept.contains(place) && place.epoch != answered.epoch, "{name}: {text}: {places:?}");
                 again.insert(text);
             }
+            // The next server may have been killed before it was heard there: that is told, as above.
+            assert!(
+                !places.contains(answered) || places.last() == Some(answered),
+                "{name}: {text}: {places:?}"
+            );
         }
         in_order(name, heard);
         missed_is_nothing_kept(story, name, heard);
@@ -190,4 +196,51 @@ fn by_text<'a>(lines: impl IntoIterator<Item = &'a Said>) -> BTreeMap<&'a str, V
         by_text.entry(line.text.as_str()).or_default().push(line.place);
     }
     by_text
+}
+
+#[cfg(test)]
+mod tests {
+    use chat_proto::LOBBY;
+
+    use super::*;
+
+    const KILLED: u64 = 4;
+    const KILLED_NEXT: u64 = 5;
+    const LAST: u64 = 6;
+
+    fn line_at(epoch: u64, seq: u64) -> Said {
+        Said { place: Place { conversation: LOBBY, epoch, seq }, sender: "kim".into(), text: "hello".into() }
+    }
+
+    fn ended(epoch: u64, from: u64) -> Heard {
+        Heard::Missed(Missed { conversation: LOBBY, epoch, from, to: UNKNOWN_END })
+    }
+
+    /// Kim's line was answered in this place, and lee heard this.
+    fn story(answered: Said, heard: Vec<Heard>) -> Story {
+        let mut story = Story::new(0);
+        story.said.push(answered);
+        story.heard.insert("lee".into(), heard);
+        story
+    }
+
+    #[test]
+    fn a_line_that_is_heard_of_one_killed_server_and_answered_by_the_next_may_be_lost_with_that_one() {
+        let heard = vec![Heard::Line(line_at(KILLED, 99)), ended(KILLED, 100), ended(KILLED_NEXT, 1)];
+        what_is_missing_is_told(&story(line_at(KILLED_NEXT, 1), heard));
+    }
+
+    #[test]
+    #[should_panic(expected = "never heard")]
+    fn such_a_line_is_not_lost_in_silence() {
+        let heard = vec![Heard::Line(line_at(KILLED, 99)), ended(KILLED, 100)];
+        what_is_missing_is_told(&story(line_at(KILLED_NEXT, 1), heard));
+    }
+
+    #[test]
+    #[should_panic(expected = "hello: ")]
+    fn a_line_is_not_heard_again_where_it_was_answered() {
+        let heard = vec![Heard::Line(line_at(LAST, 1)), Heard::Line(line_at(LAST, 2))];
+        what_is_missing_is_told(&story(line_at(LAST, 2), heard));
+    }
 }

@@ -7,11 +7,20 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
+    sync::{Arc, Condvar, Mutex},
     thread::JoinHandle,
+    time::Duration,
 };
 
 /// Set to a program, that one is tested in the place of this build's server: chat-server.exe under Wine.
 const PROGRAM_VARIABLE: &str = "CHAT_TEST_SERVER";
+
+/// No admin's HTTP, unless a test asks for it: its one default port would be had by the first of the servers that run beside
+/// each other, and the others would say so in their logs.
+const NO_ADMIN: (&str, &str) = ("CHAT_ADMIN__LISTEN", "none");
+
+/// How long a line of the log is waited for.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The server to test.
 pub fn program() -> OsString {
@@ -29,7 +38,15 @@ pub struct ServerProcess {
     pub ctl: String,
     /// Where it tells metrics and health: an address, "taken", or "none".
     pub admin: String,
-    log: Option<JoinHandle<String>>,
+    log: Arc<Log>,
+    reading: Option<JoinHandle<()>>,
+}
+
+/// What a server has logged so far.
+#[derive(Default)]
+struct Log {
+    text: Mutex<String>,
+    news: Condvar,
 }
 
 impl ServerProcess {
@@ -50,6 +67,7 @@ impl ServerProcess {
 
     fn launch(command: &mut Command) -> Self {
         let mut child = command
+            .env(NO_ADMIN.0, NO_ADMIN.1)
             .args(["--listen", "127.0.0.1:0", "--set", "log.format=json"])
             .stderr(Stdio::piped())
             .spawn()
@@ -69,9 +87,15 @@ impl ServerProcess {
                 break (address.expect("an address"), tls, place("ctl"), place("admin"));
             }
         };
-        let log =
-            std::thread::spawn(move || lines.map_while(Result::ok).fold(log, |log, line| log + &line + "\n"));
-        Self { child, address, tls, ctl, admin, log: Some(log) }
+        let log = Arc::new(Log { text: Mutex::new(log), news: Condvar::new() });
+        let theirs = Arc::clone(&log);
+        let reading = std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                *theirs.text.lock().expect("whole") += &(line + "\n");
+                theirs.news.notify_all();
+            }
+        });
+        Self { child, address, tls, ctl, admin, log, reading: Some(reading) }
     }
 
     /// The process's number.
@@ -104,10 +128,24 @@ impl ServerProcess {
         self.child.wait().expect("a child");
     }
 
-    /// Waits for it to end; its exit status and its log.
+    /// Waits until its log has this.
+    pub fn until_logged(&self, what: &str) {
+        let text = self.log.text.lock().expect("whole");
+        let waited = self.log.news.wait_timeout_while(text, PATIENCE, |text| !text.contains(what));
+        let (text, waited) = waited.expect("whole");
+        assert!(!waited.timed_out(), "no {what}: {text}");
+    }
+
+    /// Waits for it to end; its exit status. Then its log is complete, in files too.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().expect("a child")
+    }
+
+    /// The same; its exit status and its log.
     pub fn ended(mut self) -> (ExitStatus, String) {
-        let status = self.child.wait().expect("a child");
-        (status, self.log.take().expect("taken once").join().expect("no panic"))
+        let status = self.wait();
+        self.reading.take().expect("taken once").join().expect("no panic");
+        (status, std::mem::take(&mut self.log.text.lock().expect("whole")))
     }
 }
 

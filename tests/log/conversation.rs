@@ -68,7 +68,7 @@ fn token(session: &Session) -> ResumeToken {
 
 #[tokio::test]
 async fn a_log_at_trace_has_no_word_that_was_said_and_no_secret() {
-    let log = Logging::with(&["log.level=trace"]);
+    let mut log = Logging::with(&["log.level=trace"]);
     let invite = log.told(&["invite", "create", "--uses", "2"]);
     let invite = invite.lines().find(|line| line.len() == 19).expect("a code alone").to_owned();
     for name in ["kim", "이순신"] {
@@ -155,7 +155,7 @@ fn check_form(lines: &[Value]) {
 
 #[tokio::test]
 async fn hostile_bytes_are_nowhere_in_a_log_at_trace() {
-    let log = Logging::with(&["log.level=trace", "database.url=none"]);
+    let mut log = Logging::with(&["log.level=trace", "database.url=none"]);
     let esc = "\u{1b}[2J\u{1b}]0;owned\u{7}\r\n{\"event\":\"panic\"}\n\u{202e}";
     let hostile = [
         esc.as_bytes().to_vec(),
@@ -220,6 +220,7 @@ async fn over_tls_and_in_the_admins_http_there_is_nothing_to_be_read_either() {
         let _ = socket.read_to_end(&mut Vec::new());
     }
     run(&["ctl", "stop"]);
+    assert!(server.ended().0.success());
     let text = std::fs::read_to_string(&file).expect("text");
     let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
     assert!(!text.contains(acts), "{text:?}");

@@ -21,7 +21,7 @@ async fn come_and_go(address: SocketAddr, name: &str) {
 
 #[tokio::test]
 async fn files_are_put_aside_when_they_are_full_and_the_newest_are_kept() {
-    let log = Logging::with(&["log.rotate_bytes=4096", "log.keep=2", "database.url=none"]);
+    let mut log = Logging::with(&["log.rotate_bytes=4096", "log.keep=2", "database.url=none"]);
     for number in 0..60 {
         come_and_go(log.server.address, &format!("guest{number}")).await;
     }
@@ -45,7 +45,7 @@ async fn files_are_put_aside_when_they_are_full_and_the_newest_are_kept() {
 
 #[tokio::test]
 async fn who_has_moved_the_file_away_has_it_opened_anew() {
-    let log = Logging::with(&["database.url=none"]);
+    let mut log = Logging::with(&["database.url=none"]);
     come_and_go(log.server.address, "first").await;
     let moved = log.folder.join("chat.log.1");
     fs::rename(log.file(), &moved).expect("also while it is written");
@@ -58,12 +58,13 @@ async fn who_has_moved_the_file_away_has_it_opened_anew() {
     };
     let (old, new) = (lines(moved), lines(log.file()));
     assert_eq!((users(&old), users(&new)), (vec!["first".into(), "second".into()], vec!["third".into()]));
-    assert_eq!(new[0]["event"], "log_reopened");
+    // Whoever leaves at that moment may be told before it.
+    assert_eq!(new.iter().filter(is("log_reopened")).count(), 1);
 }
 
 #[test]
 fn a_file_that_cannot_be_opened_anew_is_told_and_the_log_goes_on_in_the_old_one() {
-    let log = Logging::with(&["database.url=none"]);
+    let mut log = Logging::with(&["database.url=none"]);
     let moved = log.folder.join("chat.log.1");
     fs::rename(log.file(), &moved).expect("also while it is written");
     fs::create_dir(log.file()).expect("its place is free");
@@ -76,7 +77,7 @@ fn a_file_that_cannot_be_opened_anew_is_told_and_the_log_goes_on_in_the_old_one(
 
 #[test]
 fn a_server_whose_log_file_cannot_be_does_not_start() {
-    let log = Logging::with(&["database.url=none"]);
+    let mut log = Logging::with(&["database.url=none"]);
     let setting = format!("log.file={}", log.folder.join("log").display());
     let (done, said) = log.tell(&["--set", &setting, "--listen", "127.0.0.1:0"]);
     assert!(!done && said.contains("the log cannot be written to"), "{said}");
@@ -87,7 +88,7 @@ fn a_server_whose_log_file_cannot_be_does_not_start() {
 #[cfg(unix)]
 #[test]
 fn what_is_no_file_is_refused_at_the_start_and_not_waited_for() {
-    let log = Logging::with(&["database.url=none"]);
+    let mut log = Logging::with(&["database.url=none"]);
     for device in ["/dev/stdout", "/dev/null"] {
         let setting = format!("log.file={device}");
         let (done, said) = log.tell(&["--set", &setting, "--listen", "127.0.0.1:0"]);

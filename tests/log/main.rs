@@ -53,9 +53,10 @@ impl Logging {
         said
     }
 
-    /// Stops it; the log is complete then.
-    fn stop(&self) {
+    /// Stops it, and waits for its end: the log is complete then.
+    fn stop(&mut self) {
         self.told(&["ctl", "stop"]);
+        assert!(self.server.wait().success());
     }
 }
 

@@ -36,9 +36,10 @@ fn run(data: &Path, args: &[&str]) -> String {
     said
 }
 
+/// Those lines of a log that are whole: it may be being written.
 fn parsed(log: &str) -> Vec<Value> {
-    log.lines()
-        .filter(|line| line.starts_with('{'))
+    log.split_inclusive('\n')
+        .filter(|line| line.starts_with('{') && line.ends_with('\n'))
         .map(|line| serde_json::from_str(line).expect("JSON"))
         .collect()
 }
@@ -111,15 +112,12 @@ async fn a_database_that_takes_no_changes_is_told_of_without_an_admin_too_and_at
     let setting = format!("log.file={}", log_file.display());
     let server = ServerProcess::with_accounts(&data, &["--set", "admin.listen=none", "--set", &setting]);
     run(&data, &["user", "add", "kim", "--password-file", &password_file(&data)]);
-    let client = Client::connect(server.address).await.expect("it listens");
-    let password = Credential::Password(b"correct horse battery".as_slice().into());
-    let (kim, _events) = client.log_in("kim", password).await.expect("hers");
     let mut somebody = connect(&data).await;
     raw_sql("BEGIN IMMEDIATE").execute(&mut somebody).await.expect("a lock");
     let freeze = Command::new(process::program()).arg("--data").arg(&*data).args(["ctl", "freeze"]).output();
     assert!(!freeze.expect("it runs").status.success(), "nothing can be written");
     let until = async |event: &str| {
-        for _ in 0..600 {
+        for _ in 0..1_800 {
             let log = parsed(&fs::read_to_string(&log_file).expect("text"));
             if let Some(found) = log.into_iter().find(|line| line["event"] == event) {
                 return found;
@@ -131,13 +129,18 @@ async fn a_database_that_takes_no_changes_is_told_of_without_an_admin_too_and_at
     assert_eq!(until("store_not_writable").await["level"], "ERROR");
     raw_sql("ROLLBACK").execute(&mut somebody).await.expect("free");
     assert_eq!(until("store_writable").await["level"], "INFO");
-    // And again, so that when kim logged in is not written at the end.
+    // And again, so that when kim logs in now is not written: not at the end either.
     raw_sql("BEGIN IMMEDIATE").execute(&mut somebody).await.expect("a lock");
+    let client = Client::connect(server.address).await.expect("it listens");
+    let password = Credential::Password(b"correct horse battery".as_slice().into());
+    let (kim, _events) = client.log_in("kim", password).await.expect("hers");
     kim.log_out().await.expect("bye");
     run(&data, &["ctl", "stop"]);
     let (_, log) = server.ended();
-    let unwritten = parsed(&log);
-    let unwritten = only(&unwritten, "logins_not_written");
+    let mut end = parsed(&log);
+    // It is tried once a minute, too.
+    end.drain(..end.iter().position(|line| line["event"] == "stopping").expect("told"));
+    let unwritten = only(&end, "logins_not_written");
     assert!(unwritten["level"] == "WARN" && unwritten["err"].is_string(), "{unwritten}");
 }
 
@@ -163,13 +166,18 @@ fn a_log_that_cannot_be_written_is_told_in_the_other_and_counted() {
         .stderr(full)
         .spawn()
         .expect("it starts");
-    let log = || parsed(&fs::read_to_string(&file).unwrap_or_default());
-    while !log().iter().any(|line| line["event"] == "log_failing") {
+    // Whoever fails to write one line says so, and may be in the file before it.
+    let log = loop {
+        let log = parsed(&fs::read_to_string(&file).unwrap_or_default());
+        let told = ["started", "log_failing"].map(|event| log.iter().any(|line| line["event"] == event));
+        if told == [true; 2] {
+            break log;
+        }
         assert!(server.try_wait().expect("a child").is_none(), "it runs on");
         std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    let (log_now, admin) = (log(), only(&log(), "started")["admin"].as_str().expect("it listens").to_owned());
-    let failing = only(&log_now, "log_failing");
+    };
+    let admin = only(&log, "started")["admin"].as_str().expect("it listens").to_owned();
+    let failing = only(&log, "log_failing");
     assert_eq!((&failing["level"], &failing["log"]), (&"ERROR".into(), &"stderr".into()));
     assert!(failing["err"].is_string(), "{failing}");
     let metrics = page::get(&admin, "/metrics").1;

@@ -3,21 +3,25 @@
 
 use std::{
     fmt,
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
     time::Duration,
 };
 
 use serde_json::{Map, Value};
 use tokio::time::{sleep, timeout};
 use tracing::{
-    Event, Subscriber,
+    Dispatch, Event, Subscriber,
     field::{Field, Visit},
-    subscriber::DefaultGuard,
+    subscriber::{DefaultGuard, NoSubscriber},
 };
 use tracing_subscriber::{
     Layer, Registry,
     layer::{Context, SubscriberExt as _},
 };
+
+/// One more subscriber of this process, which hears nothing. Where there is one alone, tracing asks for an event that is new
+/// to it only the thread in which it happens, whether anybody listens: another test's, which would say no for all of them.
+static NOBODY: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
 
 /// The server's events, from now on until it is dropped.
 pub struct Heard {
@@ -31,6 +35,7 @@ struct Events(Arc<Mutex<Vec<Value>>>);
 impl Heard {
     /// Those of this thread: of a test whose server runs in it.
     pub fn here() -> Self {
+        LazyLock::force(&NOBODY);
         let events = Events::default();
         let guard = tracing::subscriber::set_default(Registry::default().with(events.clone()));
         Self { events, _guard: guard }

@@ -1,12 +1,21 @@
 //! The log as a whole, in memory: its lines, their fields, what changes while it runs.
 
-use std::{panic::catch_unwind, sync::Mutex};
+use std::{
+    panic::catch_unwind,
+    sync::{LazyLock, Mutex},
+};
 
 use serde_json::Value;
-use tracing::subscriber::with_default;
+use tracing::{
+    Dispatch,
+    subscriber::{NoSubscriber, with_default},
+};
 
 use super::*;
 use crate::config::{LogAddresses, LogFormat, log_filter};
+
+/// As in `tests/common/heard.rs`: with one subscriber alone, a thread without any could say for all that nobody listens.
+static NOBODY: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(NoSubscriber::new()));
 
 /// Keeps what it is given.
 struct Memory(Arc<Mutex<String>>);
@@ -24,12 +33,16 @@ impl Output for Memory {
 
 /// What is logged by `work`, which has a hold on the log.
 fn logged(format: LogFormat, addresses: LogAddresses, level: &str, work: impl FnOnce(&LogControl)) -> String {
+    LazyLock::force(&NOBODY);
     let text = Arc::<Mutex<String>>::default();
     let queue = Queue::start("memory".into(), QUEUE_BYTES_MAX, Memory(Arc::clone(&text))).expect("a thread");
     let format = LineFormat { format, colour: false, addresses };
     let destinations = vec![Destination { format, queue, is_file: true }];
     let (subscriber, control) = assemble(destinations, None, log_filter(level).expect("a level"), Vec::new());
     with_default(subscriber, || work(&control));
+    for destination in &*control.0.destinations.0 {
+        destination.queue.flush(Duration::from_mins(5));
+    }
     drop(Log(control));
     let text = text.lock().expect("whole");
     text.clone()

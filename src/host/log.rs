@@ -40,7 +40,7 @@ use super::{exit::Failure, now_ms};
 use crate::config::{LogConfig, log_filter};
 
 /// How long the end of the program waits for lines to be written.
-const FLUSH_MAX: Duration = Duration::from_secs(1);
+const FLUSH_MAX: Duration = Duration::from_secs(3);
 /// How long whoever wants the file opened anew waits for it.
 const REOPEN_MAX: Duration = Duration::from_secs(5);
 

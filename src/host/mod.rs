@@ -44,7 +44,7 @@ use self::exit::Failure;
 use crate::net;
 
 /// How long the end of the program waits for whoever reads why.
-const COMPLAINT_MAX: Duration = Duration::from_secs(1);
+const COMPLAINT_MAX: Duration = Duration::from_secs(5);
 
 /// The program `chat-server`.
 #[must_use]

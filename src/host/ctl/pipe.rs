@@ -10,8 +10,8 @@ use tokio::{
 
 /// `ERROR_PIPE_BUSY`: the server has not yet made the instance for the next.
 const BUSY: i32 = 231;
-/// How long a client waits for that,
-const BUSY_MAX: Duration = Duration::from_secs(2);
+/// How long a client waits for that, as long as for an answer,
+const BUSY_MAX: Duration = Duration::from_secs(15);
 /// and how often it looks.
 const LOOK: Duration = Duration::from_millis(10);
 

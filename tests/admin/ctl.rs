@@ -22,6 +22,9 @@ type Channel = std::os::unix::net::UnixStream;
 #[cfg(windows)]
 type Channel = std::fs::File;
 
+/// How long is waited for what has to come.
+const PATIENCE: Duration = Duration::from_mins(2);
+
 /// A server without accounts, in a folder of its own.
 struct Served {
     server: ServerProcess,
@@ -30,8 +33,14 @@ struct Served {
 
 impl Served {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// The same, with further arguments.
+    fn with(more: &[&str]) -> Self {
         let data = Data::new();
-        let server = ServerProcess::with_accounts(&data.folder, &["--set", "database.url=none"]);
+        let args = [&["--set", "database.url=none"], more].concat();
+        let server = ServerProcess::with_accounts(&data.folder, &args);
         Self { server, data }
     }
 
@@ -70,7 +79,7 @@ impl Served {
         loop {
             match std::fs::File::options().read(true).write(true).open(&self.server.ctl) {
                 // ERROR_PIPE_BUSY: the server has not yet made the instance for the next.
-                Err(error) if error.raw_os_error() == Some(231) && begun.elapsed().as_secs() < 30 => {
+                Err(error) if error.raw_os_error() == Some(231) && begun.elapsed().as_secs() < 60 => {
                     std::thread::yield_now();
                 }
                 opened => return opened.expect("it listens"),
@@ -217,7 +226,8 @@ async fn a_server_drains_and_stops_when_it_is_told_to() {
 
 #[tokio::test]
 async fn a_watched_server_is_told_of_each_second_until_it_stops() {
-    let served = Served::new();
+    const LINES: u64 = 100;
+    let served = Served::with(&["--set", "rates.chat.per_second=0"]);
     let mut watching = Command::new(process::program());
     watching.arg("--data").arg(&*served.data.folder).args(["ctl", "status", "--watch", "--json"]);
     let mut watching = watching.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
@@ -229,22 +239,26 @@ async fn a_watched_server_is_told_of_each_second_until_it_stops() {
     let (_lee, _to_lee) = served.guest("lee").await;
     let begun = Instant::now();
     while next()["sessions"] != 2 {
-        assert!(begun.elapsed() < Duration::from_secs(30), "it is asked again");
+        assert!(begun.elapsed() < PATIENCE, "it is asked again");
     }
-    for line in 0..5 {
+    for line in 0..LINES {
         kim.broadcast(&format!("{line}")).await.expect("said");
     }
-    let rates = loop {
+    // How fast that was depends on when the records come; that it is told, and then no more, does not.
+    let (mut counted, mut told) = ([0; 2], [false; 2]);
+    while counted[0] < LINES || counted[1] < LINES {
         let record = next();
-        assert!(record["lag_ms"].as_f64().expect("it answers") < 10_000.0, "{record}");
-        match (record["messages_per_s"].as_u64(), record["deliveries_per_s"].as_u64()) {
-            (Some(0) | None, _) | (_, Some(0) | None) => {}
-            rates => break rates,
+        assert!(record["lag_ms"].as_f64().expect("it answers") < 30_000.0, "{record}");
+        let keys = [("messages", "messages_per_s"), ("deliveries", "deliveries_per_s")];
+        for (place, (count, rate)) in keys.into_iter().enumerate() {
+            let (count, rate) = (record[count].as_u64().expect("a number"), record[rate].as_u64());
+            assert!(count > counted[place] || rate == Some(0), "{record}");
+            (counted[place], told[place]) = (count, told[place] || rate > Some(0));
         }
-        assert!(begun.elapsed() < Duration::from_secs(30), "what is said is counted");
-    };
-    // Five in one second, or in two.
-    assert!(rates.0 <= Some(6) && rates.1 <= Some(6), "{rates:?}");
+        assert!(begun.elapsed() < PATIENCE, "what is said is counted");
+    }
+    // Kim has heard of lee, too.
+    assert!(counted[0] == LINES && counted[1] <= LINES + 1 && told == [true; 2], "{counted:?}, {told:?}");
     served.told(&["stop"]);
     let output = watching.wait_with_output().expect("it ends");
     let err = String::from_utf8_lossy(&output.stderr);
@@ -281,7 +295,7 @@ fn watching_ends_with_whoever_reads_it() {
             if let Some(status) = watching.try_wait().expect("a child") {
                 break status;
             }
-            if begun.elapsed() > Duration::from_secs(30) {
+            if begun.elapsed() > PATIENCE {
                 watching.kill().expect("it is there");
                 panic!("it asks on, and nobody reads the answers");
             }
@@ -366,7 +380,7 @@ fn half_a_line_and_then_silence_is_hung_up_on() {
     channel.write_all(br#"{"do":"sto"#).expect("taken");
     let said = read_all(&mut channel);
     assert!(said.contains("nothing was asked within 5 s"), "{said}");
-    assert!((4..30).contains(&begun.elapsed().as_secs()), "after {:?}", begun.elapsed());
+    assert!((4..60).contains(&begun.elapsed().as_secs()), "after {:?}", begun.elapsed());
     served.told(&["status"]);
 }
 
@@ -376,6 +390,7 @@ fn a_hundred_silent_connections_do_not_keep_the_operator_out() {
     let begun = Instant::now();
     let silent: Vec<_> = (0..100).map(|_| served.connect()).collect();
     served.told(&["status"]);
+    // Eight at a time, for five seconds each, they would keep the operator waiting for longer.
     assert!(begun.elapsed() < Duration::from_secs(60), "after {:?}", begun.elapsed());
     drop(silent);
     served.told(&["status"]);

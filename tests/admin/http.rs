@@ -19,7 +19,7 @@ fn server() -> ServerProcess {
 }
 
 fn health(args: &[&str]) -> Said {
-    Data::new().run(&[&["health"], args].concat())
+    Data::new().run(&[&["health", "--timeout", "60s"], args].concat())
 }
 
 #[test]
@@ -81,19 +81,21 @@ fn what_is_no_request_for_a_page_here_is_told_so_and_closed() {
 #[test]
 fn whoever_says_nothing_is_closed_and_keeps_nobody_out() {
     let server = server();
-    let begun = Instant::now();
-    let mut silent: Vec<_> =
-        (0..100).map(|_| TcpStream::connect(&server.admin).expect("it listens")).collect();
-    for stream in &mut silent {
+    let silent = |_| {
+        let mut stream = TcpStream::connect(&server.admin).expect("it listens");
         // Those that went for others are closed.
         let _ = stream.write_all(b"GET /metrics HTTP/1.1\r\nHost:");
-    }
+        stream
+    };
+    let _others: Vec<_> = (0..99).map(silent).collect();
+    let begun = Instant::now();
+    let mut last = silent(99);
     assert_eq!(get(&server.admin, "/healthz/ready").0, 200);
-    assert!(begun.elapsed() < Duration::from_secs(5), "after {:?}", begun.elapsed());
-    let mut last = silent.pop().expect("there were many");
+    // Sixteen at a time, for five seconds each, they would keep whoever asks waiting for half a minute.
+    assert!(begun.elapsed() < Duration::from_secs(20), "after {:?}", begun.elapsed());
     last.set_read_timeout(Some(Duration::from_secs(60))).expect("not zero");
     read_all(&mut last);
-    assert!((4..30).contains(&begun.elapsed().as_secs()), "after {:?}", begun.elapsed());
+    assert!((4..60).contains(&begun.elapsed().as_secs()), "after {:?}", begun.elapsed());
 }
 
 #[test]
@@ -112,22 +114,24 @@ fn whoever_is_slow_with_head_or_body_or_does_not_read_is_closed_in_time() {
     }
     dribbling.set_read_timeout(Some(Duration::from_secs(60))).expect("not zero");
     read_all(&mut dribbling);
-    assert!((4..30).contains(&begun.elapsed().as_secs()), "after {:?}", begun.elapsed());
+    assert!((4..60).contains(&begun.elapsed().as_secs()), "after {:?}", begun.elapsed());
 
     let owing =
         format!("POST /metrics HTTP/1.1\r\nHost: {}\r\nContent-Length: 1000000\r\n\r\n", server.admin);
     let begun = Instant::now();
     assert_eq!(status(&exchange(&server.admin, owing.as_bytes())), 405);
+    // Then it is closed: a body that was waited for would take the ten seconds that a connection has.
+    assert!(begun.elapsed() < Duration::from_secs(10), "after {:?}", begun.elapsed());
     let asking = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\n\r\n", server.admin);
     let mut unread = connect();
     unread.write_all(asking.as_bytes()).expect("room");
     assert_eq!(get(&server.admin, "/healthz/live").0, 200);
-    assert!(begun.elapsed() < Duration::from_secs(8), "a body is not waited for: {:?}", begun.elapsed());
 }
 
 #[test]
 fn a_second_server_runs_without_and_has_the_port_when_it_is_free() {
-    let mut first = server();
+    // Of another address than other tests have, which would have the port as soon as it is free.
+    let mut first = ServerProcess::start(&["--set", "admin.listen=127.0.0.2:0"]);
     let listen = format!("admin.listen={}", first.admin);
     let second = ServerProcess::start(&["--set", &listen]);
     assert_eq!(second.admin, "taken");
@@ -136,7 +140,7 @@ fn a_second_server_runs_without_and_has_the_port_when_it_is_free() {
     drop(first);
     let begun = Instant::now();
     while TcpStream::connect(&address).is_err() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "it is tried again");
+        assert!(begun.elapsed() < Duration::from_secs(200), "it is tried again");
         std::thread::sleep(Duration::from_millis(100));
     }
     assert_eq!(get(&address, "/healthz/live").0, 200);
@@ -173,7 +177,7 @@ fn health_says_in_one_line_and_by_its_exit_code_what_the_admins_pages_say() {
     #[cfg(target_os = "linux")]
     for (sink, code) in [("/dev/full", Some(1)), ("closed", Some(0))] {
         let mut command = std::process::Command::new(crate::process::program());
-        command.args(["health", "--live", "--address", &server.admin]);
+        command.args(["health", "--timeout", "60s", "--live", "--address", &server.admin]);
         if sink == "closed" {
             let (reader, writer) = std::io::pipe().expect("a pipe");
             drop(reader);

@@ -188,7 +188,7 @@ async fn an_operator_does_not_keep_a_server_from_stopping_and_hears_that_it_has(
     });
     operator.stop();
     waits.await.expect("told");
-    let stopped = tokio::time::timeout(Duration::from_secs(10), server.stop(StopReason::Terminate)).await;
+    let stopped = tokio::time::timeout(Duration::from_secs(60), server.stop(StopReason::Terminate)).await;
     assert_eq!(stopped.expect("at once").cut, 0);
     assert!(operator.slow().await.is_err_and(|code| code == ErrorCode::ShuttingDown));
     assert_eq!(operator.kick(name("lee"), why("")).await, Err(ErrorCode::ShuttingDown));

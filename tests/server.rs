@@ -138,7 +138,7 @@ async fn a_full_server_says_so_and_a_slot_comes_back_by_itself() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(Duration::from_secs(30), free).await.expect("the slot comes back");
+    timeout(Duration::from_secs(60), free).await.expect("the slot comes back");
     guest(&server, "park").await;
 }
 
@@ -239,11 +239,15 @@ async fn without_descriptors_the_server_waits_and_serves_again_when_there_are_so
         "sh",
         "--log",
         "warn,iocp_chat::host=info",
+        // Whoever waits here says nothing for a while.
+        "--set",
+        "timeouts.login=10m",
     ]));
     let mut sockets = Vec::new();
     for _ in 0..60 {
         sockets.push(TcpStream::connect(server.address).await.expect("the kernel takes it"));
     }
+    server.until_logged("accept_failed");
     // The accepted ones are served meanwhile.
     let mut first = Raw::new(sockets.swap_remove(0));
     first.log_in("first").await;
@@ -257,10 +261,10 @@ async fn without_descriptors_the_server_waits_and_serves_again_when_there_are_so
     assert!((1..100).contains(&failures), "it backs off, and says so: {failures} times");
 }
 
-/// `chat-server health --address ADDRESS`: its exit code and what it said.
-fn health(address: SocketAddr) -> (Option<i32>, String) {
+/// `chat-server health --address ADDRESS --timeout TIME`: its exit code and what it said.
+fn health(address: SocketAddr, time: &str) -> (Option<i32>, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_chat-server"))
-        .args(["health", "--timeout", "300ms", "--address", &address.to_string()])
+        .args(["health", "--timeout", time, "--address", &address.to_string()])
         .output()
         .expect("it runs");
     let said = [output.stdout, output.stderr].concat();
@@ -270,15 +274,14 @@ fn health(address: SocketAddr) -> (Option<i32>, String) {
 #[test]
 fn health_is_a_hello_in_time() {
     let server = ServerProcess::start(&[]);
-    let (code, said) = health(server.address);
+    let (code, said) = health(server.address, "60s");
     assert!(code == Some(0) && said.contains("is well"), "{said}");
     // Connections are taken by the system, and nobody speaks.
     let mute = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
-    let (code, said) = health(mute.local_addr().expect("bound"));
+    let (code, said) = health(mute.local_addr().expect("bound"), "300ms");
     assert!(code == Some(1) && said.contains("no hello within 300ms"), "{said}");
-    let address = mute.local_addr().expect("bound");
-    drop(mute);
-    let (code, said) = health(address);
+    // Nobody listens there, and no other test's server will.
+    let (code, said) = health("127.0.0.1:1".parse().expect("an address"), "60s");
     assert!(code == Some(1) && said.lines().count() == 1, "{said}");
 }
 
@@ -286,7 +289,7 @@ fn health_is_a_hello_in_time() {
 fn health_asks_where_the_settings_listen() {
     let server = ServerProcess::start(&[]);
     let output = Command::new(env!("CARGO_BIN_EXE_chat-server"))
-        .args(["health", "--listen", &format!("0.0.0.0:{}", server.address.port())])
+        .args(["health", "--timeout", "60s", "--listen", &format!("0.0.0.0:{}", server.address.port())])
         .output()
         .expect("it runs");
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -170,7 +170,7 @@ async fn the_load_generator_finds_the_server_right_over_tls_too() {
             window: 32,
             warm_up: Duration::from_millis(50),
             duration: Duration::from_millis(300),
-            patience: Duration::from_secs(20),
+            patience: Duration::from_mins(2),
             // Several lines do not fit into one record of TLS.
             size: if scenario == Scenario::Broadcast { 1_000 } else { 64 },
             ..defaults

@@ -73,6 +73,9 @@ const MEMBERS: i64 = 100;
 /// Bytes beside what a connection without TLS holds: keys of both directions, and the state of the library.
 const TLS_BYTES_MAX: i64 = 5 * 1024;
 
+/// More time for a handshake, and a login, than any machine takes.
+const LONG: Duration = Duration::from_mins(10);
+
 /// Who is connected, and what connects them.
 struct People {
     client: Option<ClientConfig>,
@@ -156,7 +159,9 @@ fn a_silent_connection_over_tls_holds_its_keys_and_no_buffers() {
         let plain = vec![bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port")];
         let tls = vec![bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port")];
         let listeners = Listeners { plain, tls, ..listeners };
-        Server::start(&common::quiet(), listeners, None).expect("a server")
+        let mut config = common::quiet();
+        config.timeouts.login = LONG;
+        Server::start(&config, listeners, None).expect("a server")
     });
     let mut roots = RootCertStore::empty();
     roots.add(certificate).expect("a certificate");
@@ -186,6 +191,6 @@ fn listeners(folder: &Folder) -> (Listeners, CertificateDer<'static>) {
     fs::write(&files.certificate, made.cert.pem()).expect("written");
     fs::write(&files.key, made.signing_key.serialize_pem()).expect("written");
     let certificates = Arc::new(Certificates::load(files, true, || 0).expect("a pair"));
-    let acceptor = Some(Arc::new(TlsAcceptor::new(certificates, Duration::from_secs(5))));
+    let acceptor = Some(Arc::new(TlsAcceptor::new(certificates, LONG)));
     (Listeners { acceptor, ..Listeners::default() }, made.cert.der().clone())
 }

@@ -21,7 +21,7 @@ use tokio_rustls::{TlsConnector, client};
 use crate::{
     common::{Raw, broadcast, heard, hello, next, quiet, unthrottled},
     folder::Folder,
-    stage::{self, Stage, files, localhost, now_ms, params, put_pair},
+    stage::{self, LONG, Stage, files, localhost, now_ms, params, patient, put_pair},
 };
 
 #[tokio::test(start_paused = true)]
@@ -84,9 +84,11 @@ async fn over_sockets_everybody_hears_everything_in_order() {
     let certificate = put_pair(&folder, &params(-1, 100));
     let certificates = Certificates::load(files(&folder, None), false, now_ms).expect("a pair");
     let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
-    let acceptor = Arc::new(TlsAcceptor::new(Arc::new(certificates), Duration::from_secs(5)));
+    let acceptor = Arc::new(TlsAcceptor::new(Arc::new(certificates), LONG));
     let listeners = Listeners { tls: vec![listener], acceptor: Some(acceptor), ..Listeners::default() };
-    let server = Server::start(&quiet(), listeners, None).expect("a server");
+    let mut config = patient();
+    config.limits.notice_members = 0;
+    let server = Server::start(&config, listeners, None).expect("a server");
     let connector = TlsConnector::from(Arc::new(stage::client(&certificate, rustls::ALL_VERSIONS)));
     let mut people = Vec::new();
     for number in 0..PEOPLE {

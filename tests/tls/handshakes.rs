@@ -24,7 +24,7 @@ use tokio::{
 use crate::{
     common::{Raw, unthrottled},
     hello::{self, Hello, record},
-    stage::{PIPE_BYTES, Stage, answer_to, client, files, localhost, now_ms},
+    stage::{LONG, PIPE_BYTES, Stage, answer_to, client, files, localhost, now_ms, patient},
 };
 
 const AT_ONCE: Duration = Duration::ZERO;
@@ -158,11 +158,11 @@ async fn b118_a_reset_in_the_handshake_leaves_nothing() {
     let stage = Stage::set(&unthrottled());
     let certificates = Certificates::load(files(&stage.folder, None), false, now_ms).expect("a pair");
     let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
-    let acceptor = Arc::new(TlsAcceptor::new(Arc::new(certificates), Duration::from_secs(5)));
+    // A reset that nobody noticed would be found out about when that is over.
+    let acceptor = Arc::new(TlsAcceptor::new(Arc::new(certificates), LONG));
     let listeners = Listeners { tls: vec![listener], acceptor: Some(acceptor), ..Listeners::default() };
-    let server = Server::start(&unthrottled(), listeners, None).expect("a server");
+    let server = Server::start(&patient(), listeners, None).expect("a server");
     let hello = Hello::tls12(&[MODERN]).bytes();
-    let began = Instant::now();
     for cut in 0..=hello.len() {
         let mut socket = TcpStream::connect(server.tls_addresses()[0]).await.expect("it listens");
         socket.write_all(&hello[..cut]).await.expect("a socket");
@@ -176,12 +176,10 @@ async fn b118_a_reset_in_the_handshake_leaves_nothing() {
             tokio::task::yield_now().await;
         }
     };
-    timeout(Duration::from_secs(10), gone).await.expect("nobody is left");
+    timeout(Duration::from_mins(1), gone).await.expect("nobody is left");
+    // For those the door is shut for a while.
     assert_eq!(metrics.accept_errors.get(), 0, "the system gives as many connections as anybody wants");
     assert_eq!((metrics.accepted.sum(), server.admission().connections()), (hello.len() as u64 + 1, 0));
-    // A reset that nobody noticed would be found out about when the time to shake hands is over; and a door that is shut for
-    // a while after each would be shut for longer.
-    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     assert_eq!(server.stop(StopReason::Terminate).await.cut, 0);
 }
 

@@ -64,7 +64,7 @@ fn a_selfsigned_certificate_is_made_shown_checked_and_served() {
 
     let server = ServerProcess::with_accounts(&folder, &["--listen-tls", "127.0.0.1:0"]);
     let tls = server.tls.expect("it listens for TLS");
-    let health = |args: &[&str]| said(&run(&folder, &[&["health"][..], args].concat()));
+    let health = |args: &[&str]| said(&run(&folder, &[&["health", "--timeout", "60s"][..], args].concat()));
     let (code, well, errors) = health(&["--tls", "--address", &tls.to_string()]);
     assert!(code == Some(0) && well.contains("is well"), "{well}{errors}");
     // Each of the two ports, asked in the other's way.
@@ -84,7 +84,8 @@ fn a_server_that_wants_certificates_of_its_clients_is_well_without_one_of_who_as
     let authority = format!("tls.client_ca={}", authority.display());
     let server = ServerProcess::with_accounts(&folder, &["--listen-tls", "127.0.0.1:0", "--set", &authority]);
     let tls = server.tls.expect("it listens for TLS").to_string();
-    let (code, well, errors) = said(&run(&folder, &["health", "--tls", "--address", &tls]));
+    let (code, well, errors) =
+        said(&run(&folder, &["health", "--timeout", "60s", "--tls", "--address", &tls]));
     assert!(code == Some(0) && well.contains("it asked for a certificate"), "{well}{errors}");
 }
 

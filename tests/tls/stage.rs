@@ -25,13 +25,23 @@ use tokio::{
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
-use crate::folder::Folder;
+use crate::{common::unthrottled, folder::Folder};
 
 /// What a pipe holds each way, in bytes.
 pub const PIPE_BYTES: usize = 64 * 1024;
 
 /// Seconds of a day.
 pub const DAY: i64 = 24 * 60 * 60;
+
+/// More time for a handshake, and a login, than any machine takes.
+pub const LONG: Duration = Duration::from_mins(10);
+
+/// As [`unthrottled`], and whoever shakes hands has that long for it: where the clock is the machine's.
+pub fn patient() -> Config {
+    let mut config = unthrottled();
+    (config.tls.handshake, config.timeouts.login) = (LONG, LONG);
+    config
+}
 
 /// A server with a certificate for localhost.
 pub struct Stage {

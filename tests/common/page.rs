@@ -18,10 +18,8 @@ pub fn exchange(address: &str, bytes: &[u8]) -> String {
 
 /// All that comes before the server closes, in whatever way.
 pub fn read_all(stream: &mut TcpStream) -> String {
-    let (mut said, mut piece) = (Vec::new(), [0; 4_096]);
-    while let Ok(read @ 1..) = stream.read(&mut piece) {
-        said.extend_from_slice(&piece[..read]);
-    }
+    let mut said = Vec::new();
+    let _ = stream.read_to_end(&mut said);
     String::from_utf8(said).expect("text")
 }
 

@@ -167,7 +167,11 @@ async fn a_service_is_installed_started_chatted_through_stopped_and_removed() {
 
 #[tokio::test]
 async fn two_services_run_beside_each_other_by_their_names() {
-    let (one, other) = (Service::new("one"), Service::new("other"));
+    let one = Service::new("one");
+    // Or the system might give the other the same.
+    let taken = TcpListener::bind(one.address).expect("free a moment ago");
+    let other = Service::new("other");
+    drop(taken);
     for service in [&one, &other] {
         service.install(&["--start", "manual"]);
         service.told("start", &[]);
@@ -289,7 +293,7 @@ fn what_cannot_be_installed_leaves_nothing_behind() {
 async fn while_it_drains_the_service_manager_hears_of_it_every_second() {
     let service = Service::new("drain");
     service.install(&[
-        "--set=timeouts.drain=3s",
+        "--set=timeouts.drain=10s",
         "--set=timeouts.write=10m",
         "--set=rates.chat.per_second=0",
         "--set=lobby={lines=100000,bytes=100000000}",

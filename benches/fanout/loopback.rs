@@ -45,8 +45,15 @@ pub fn run(rooms: &[Room]) {
         "members", "talkers", "outstanding", "bytes", "deliveries/s", "CPU us each", "lost"
     );
     for room in rooms {
-        let server =
-            ServerProcess::start(&["--set", "rates.chat.per_second=0", "--set", "limits.notice_members=0"]);
+        let server = ServerProcess::start(&[
+            "--set",
+            "rates.chat.per_second=0",
+            "--set",
+            "limits.notice_members=0",
+            // Whoever listens says nothing, and on a slow machine a thousand take a while to come.
+            "--set",
+            "timeouts.idle=1h",
+        ]);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let measured = LocalSet::new().block_on(&runtime, measure(&server, *room));
         let each_us = measured.cpu_us / measured.deliveries;

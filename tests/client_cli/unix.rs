@@ -53,8 +53,8 @@ pub struct Terminal {
     near: File,
     far: File,
     output: mpsc::Receiver<Vec<u8>>,
-    /// What was shown and not yet looked for.
-    shown: String,
+    /// What was shown and not yet looked for: bytes, as a read may end in the middle of a character.
+    shown: Vec<u8>,
     /// The modes before the client touched them.
     pub modes: LocalModes,
 }
@@ -80,28 +80,32 @@ impl Terminal {
         let (sender, output) = mpsc::channel();
         let mut reader = near.try_clone().expect("it can be shared");
         thread::spawn(move || {
-            let mut bytes = [0; 4_096];
+            // One at a time: characters are torn everywhere, as now and then in any case.
+            let mut bytes = [0; 1];
             while let Ok(read) = reader.read(&mut bytes) {
                 if read == 0 || sender.send(bytes[..read].to_vec()).is_err() {
                     return;
                 }
             }
         });
-        Self { child, near, far, output, shown: String::new(), modes }
+        Self { child, near, far, output, shown: Vec::new(), modes }
     }
 
     /// Waits until this is shown; returns what was shown before it.
     pub fn wait_for(&mut self, text: &str) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(at) = self.shown.find(text) {
+            if let Some(at) = memchr::memmem::find(&self.shown, text.as_bytes()) {
                 let rest = self.shown.split_off(at + text.len());
-                return std::mem::replace(&mut self.shown, rest);
+                let shown = std::mem::replace(&mut self.shown, rest);
+                return String::from_utf8_lossy(&shown).into_owned();
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            let bytes =
-                self.output.recv_timeout(left).unwrap_or_else(|_| panic!("no {text:?} in {:?}", self.shown));
-            self.shown.push_str(&String::from_utf8_lossy(&bytes));
+            let bytes = self
+                .output
+                .recv_timeout(left)
+                .unwrap_or_else(|_| panic!("no {text:?} in {:?}", String::from_utf8_lossy(&self.shown)));
+            self.shown.extend(bytes);
         }
     }
 

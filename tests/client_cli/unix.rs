@@ -136,7 +136,8 @@ fn on_a_terminal_lines_are_edited_and_what_comes_does_not_tear_them() {
         peer.farewell();
     });
     let mut terminal = Terminal::start(address, &[]);
-    terminal.wait_for("> ");
+    // What comes before the line stands before it.
+    assert!(terminal.wait_for("> ").contains("* kim is logged in at "));
     terminal.type_keys("한긆\u{7f}글 hi\r");
     terminal.wait_for("\n");
     terminal.wait_for("> ");

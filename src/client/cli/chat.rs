@@ -14,6 +14,7 @@ use chat_proto::{ErrorCode, LeaveReason, unix_ms};
 use super::{
     args::{Args, Eof},
     asker::Asker,
+    encoding::Encoding,
     exit::Exit,
     input::{Input, read_lines},
     json,
@@ -167,20 +168,19 @@ impl Chat<'_> {
     }
 
     async fn start_input(&self, inputs: mpsc::Sender<Input>) -> io::Result<()> {
-        if terminal::is_interactive() {
+        let encoding = self.args.encoding.of_stream(&io::stdin());
+        if !terminal::is_interactive() {
+            return read_plainly(inputs, encoding);
+        }
+        let (prompt, interrupted) = (Arc::clone(&self.rooms.prompt), self.outside.interrupted.clone());
+        let start = move || {
             let lines = inputs.clone();
             let take = move |input| lines.blocking_send(input).is_ok();
-            let prompt = Arc::clone(&self.rooms.prompt);
-            if let Ok(editor) = LineEditor::start(take, prompt, self.outside.interrupted.clone()) {
-                self.output.edit(editor).await;
-                return Ok(());
-            }
-            // A terminal that can do nothing still has lines.
-        }
-        let encoding = self.args.encoding.of_stream(&io::stdin());
-        thread::Builder::new().name("input".to_owned()).spawn(move || {
-            read_lines(io::stdin().lock(), encoding, |input| inputs.blocking_send(input).is_ok());
-        })?;
+            let editor = LineEditor::start(take, prompt, interrupted);
+            // A terminal that can do nothing still has lines. Without a thread for them they end at once.
+            editor.inspect_err(|_| drop(read_plainly(inputs, encoding))).ok()
+        };
+        self.output.edit(Box::new(start)).await;
         Ok(())
     }
 
@@ -397,6 +397,13 @@ impl Chat<'_> {
         }
         exit
     }
+}
+
+/// Has lines read as they stand.
+fn read_plainly(inputs: mpsc::Sender<Input>, encoding: Encoding) -> io::Result<()> {
+    let take = move |input| inputs.blocking_send(input).is_ok();
+    let read = move || read_lines(io::stdin().lock(), encoding, take);
+    thread::Builder::new().name("input".to_owned()).spawn(read).map(drop)
 }
 
 fn is_refused(outcome: &Result<(), Error>, code: ErrorCode) -> bool {

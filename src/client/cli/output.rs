@@ -55,9 +55,12 @@ pub struct Output {
 enum Order {
     Message(String),
     Aside(String),
-    Edit(LineEditor),
+    Edit(StartEditor),
     Plain,
 }
+
+/// Has somebody edit lines; none where that cannot be.
+pub type StartEditor = Box<dyn FnOnce() -> Option<LineEditor> + Send>;
 
 impl Output {
     /// Starts the writing thread.
@@ -102,9 +105,10 @@ impl Output {
         }
     }
 
-    /// From now on there is a line being typed, and lines are written above it.
-    pub async fn edit(&self, editor: LineEditor) {
-        self.order(Order::Edit(editor)).await;
+    /// From now on there is a line being typed, and lines are written above it. It begins when all before is written: what
+    /// is written into it tears it, and its prompt is gone.
+    pub async fn edit(&self, start: StartEditor) {
+        self.order(Order::Edit(start)).await;
     }
 
     /// From now on there is none, and the terminal is right again.
@@ -147,8 +151,8 @@ fn write_all(mut orders: mpsc::Receiver<Order>, encodings: Encodings, reader_gon
         let (mut text, is_message) = match order {
             Order::Message(text) => (text, true),
             Order::Aside(text) => (text, false),
-            Order::Edit(started) => {
-                editor = Some(started);
+            Order::Edit(start) => {
+                editor = start();
                 continue;
             }
             Order::Plain => {

@@ -153,10 +153,10 @@ fn the_time_that_somebody_types_is_not_counted() {
         peer.take_login(Role::User);
         peer.farewell();
     });
-    let mut terminal = Terminal::start_with(address, "-W 2 --eof=wait", &[]);
+    let mut terminal = Terminal::start_with(address, "-W 5 --eof=wait", &[]);
     terminal.wait_for("as a guest): ");
     // Longer than -W.
-    thread::sleep(Duration::from_millis(2_200));
+    thread::sleep(Duration::from_millis(5_200));
     answer(&mut terminal, "", &format!("{SECRET}\r"));
     terminal.wait_for("* kim is logged in at ");
     assert_eq!(terminal.wait(), Some(5));

@@ -2,18 +2,22 @@
 
 use std::{
     ffi::OsStr,
-    net::TcpListener,
+    net::{Ipv4Addr, SocketAddr},
     process::{Command, Stdio},
+    thread,
 };
 
 use chat_proto::{ClientPacket, Code, ErrorCode, ServerPacket};
+use socket2::{Domain, Socket, Type};
 
 use super::fake::{LIMITS, Peer, broadcast, client, feed, goodbye, run};
 
 #[test]
 fn nobody_listening_is_a_network_error() {
-    let address =
-        TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+    // Bound, so that nobody else listens there meanwhile.
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).expect("a free port");
+    let address = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("bound");
     let ran = feed(client(address, "").spawn().expect("it starts"), b"hi\n");
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(1), ""));
     assert!(ran.stderr.starts_with("chat-client: connection failed: "), "{}", ran.stderr);
@@ -128,21 +132,31 @@ fn the_program_ends_after_as_many_messages_as_it_was_told() {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "<lee> one\n<lee> two\n"));
 }
 
+/// Time enough to come to what is waited for, however slow the machine is.
+const TIME: &str = "-q -W 10";
+
 #[test]
 fn the_end_of_time_has_its_own_code_whatever_is_waited_for() {
-    let ran = run("-q -W 0.2", "", |peer| while peer.recv().is_some() {});
-    assert_eq!((ran.code, ran.stderr.as_str()), (Some(5), "chat-client: the time of -W is up\n"));
-    let ran = run("-q -W 0.2 --eof=wait", "", |peer| {
-        peer.welcome(LIMITS);
-        peer.farewell();
+    let greeting = || run(TIME, "", |peer| while peer.recv().is_some() {});
+    let messages = || {
+        run(&format!("{TIME} --eof=wait"), "", |peer| {
+            peer.welcome(LIMITS);
+            peer.farewell();
+        })
+    };
+    let answer = || {
+        run(TIME, "never answered\n", |peer| {
+            peer.welcome(LIMITS);
+            peer.recv_broadcast();
+            peer.farewell();
+        })
+    };
+    thread::scope(|scope| {
+        for ran in [scope.spawn(greeting), scope.spawn(messages), scope.spawn(answer)] {
+            let ran = ran.join().expect("the script was kept");
+            assert_eq!((ran.code, ran.stderr.as_str()), (Some(5), "chat-client: the time of -W is up\n"));
+        }
     });
-    assert_eq!(ran.code, Some(5));
-    let ran = run("-q -W 0.2", "never answered\n", |peer| {
-        peer.welcome(LIMITS);
-        peer.recv_broadcast();
-        peer.farewell();
-    });
-    assert_eq!(ran.code, Some(5));
 }
 
 fn refuses_the_second(peer: &mut Peer) {
@@ -161,7 +175,7 @@ fn a_line_that_is_not_acknowledged_is_told_and_counts_where_that_was_asked_for()
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), told));
     let ran = run("-q --wait-ack", "1\n2\n3\n", refuses_the_second);
     assert_eq!((ran.code, ran.stderr), (Some(6), format!("{told}chat-client: lines not acknowledged: 1\n")));
-    let ran = run("-q --wait-ack -W 0.2", "1\n", |peer| {
+    let ran = run(&format!("{TIME} --wait-ack"), "1\n", |peer| {
         peer.welcome(LIMITS);
         peer.recv_broadcast();
         peer.farewell();

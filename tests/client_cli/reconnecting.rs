@@ -86,15 +86,18 @@ fn whoever_is_replaced_stays_away() {
 
 #[test]
 fn attempts_come_to_their_end_with_the_code_of_a_network_error() {
-    // The listener is gone with its last script.
     let ran = run_each(
         "--reconnect=1 --eof=wait",
         "",
-        vec![Box::new(|peer| {
-            peer.greet_lasting();
-            peer.let_in_lasting(1, &[lobby(0)]);
-            peer.send(&goodbye(ErrorCode::ShuttingDown, ""));
-        })],
+        vec![
+            Box::new(|peer| {
+                peer.greet_lasting();
+                peer.let_in_lasting(1, &[lobby(0)]);
+                peer.send(&goodbye(ErrorCode::ShuttingDown, ""));
+            }),
+            // Hung up on.
+            Box::new(|_| {}),
+        ],
     );
     assert_eq!(ran.code, Some(1));
     assert!(ran.stderr.contains("the server is shutting down (5001); reconnecting\n"), "{}", ran.stderr);

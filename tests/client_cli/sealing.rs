@@ -234,7 +234,7 @@ fn what_is_heard_says_that_it_was_sealed_and_a_repeat_and_a_forgery_say_so_too()
     let (hand_over, handed) = std::sync::mpsc::channel();
     let [ran, again] = run_each(
         &keys,
-        [("-C 4 -W 30", ""), ("-C 1 -W 30 --json", "")],
+        [("-C 4 -W 300", ""), ("-C 1 -W 300 --json", "")],
         vec![
             Box::new(move |peer| {
                 let kim = let_in(peer);
@@ -276,7 +276,7 @@ fn what_is_heard_says_that_it_was_sealed_and_a_repeat_and_a_forgery_say_so_too()
 #[test]
 fn both_see_the_same_number_and_who_has_compared_it_is_told_so_ever_after() {
     let keys = keys("number");
-    let ran = run(&keys, "-C 1 -W 30", "/keys lee\n/verify lee\n", |peer| {
+    let ran = run(&keys, "-C 1 -W 300", "/keys lee\n/verify lee\n", |peer| {
         let kim = let_in(peer);
         for _ in 0..2 {
             answer_keys(peer, "lee", &[device(1).public()]);

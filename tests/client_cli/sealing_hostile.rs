@@ -221,7 +221,7 @@ fn a_plain_whisper_in_the_name_of_somebody_who_seals_says_that_it_is_not_sealed(
         let (sender, text) = (sender.to_owned(), "hi".to_owned());
         ServerPacket::WhisperLine(Line { head, sender, text })
     };
-    let ran = run(&keys, "-C 3 -W 30", "", move |peer| {
+    let ran = run(&keys, "-C 3 -W 300", "", move |peer| {
         let kim = let_in(peer);
         peer.send(&line(1, whisper_of(&device(1), kim, "sealed")));
         answer_keys(peer, "lee", &[device(1).public()]);
@@ -235,7 +235,7 @@ fn a_plain_whisper_in_the_name_of_somebody_who_seals_says_that_it_is_not_sealed(
 #[test]
 fn a_whisper_whose_senders_keys_are_not_told_is_not_called_a_strangers() {
     let keys = keys("untold");
-    let ran = run(&keys, "-C 1 -W 30", "", |peer| {
+    let ran = run(&keys, "-C 1 -W 300", "", |peer| {
         let kim = let_in(peer);
         peer.send(&line(1, whisper_of(&device(1), kim, "hi")));
         let Some(ClientPacket::KeysOf(asked)) = peer.recv() else { panic!("keys are asked for") };

@@ -11,7 +11,7 @@ use chat_proto::{
     VERSION, limits::SERVER_PACKET_BYTES_MAX,
 };
 use iocp_chat::{
-    client::{Client, Event, Events, Session},
+    client::{Client, Event, Events, Session, Timeouts},
     config::{Config, Rate},
     server::Server,
 };
@@ -20,6 +20,12 @@ use tokio::{
     time::timeout,
 };
 use tokio_util::codec::Decoder;
+
+/// For a machine that is slow: what is tested is not how fast somebody comes in.
+pub fn unhurried() -> Timeouts {
+    let long = Duration::from_mins(5);
+    Timeouts { connect: long, login: long, ..Timeouts::default() }
+}
 
 /// The defaults, without limits to speed.
 pub fn unthrottled() -> Config {
@@ -44,7 +50,8 @@ pub fn serve(config: &Config) -> Server {
 
 /// Somebody signed in over a pipe that holds `pipe_bytes` each way.
 pub async fn guest_over(server: &Server, name: &str, pipe_bytes: usize) -> (Session, Events) {
-    let client = Client::over(server.connect_in_memory(pipe_bytes)).await.expect("the server greets");
+    let greeted = Client::over_within(server.connect_in_memory(pipe_bytes), unhurried()).await;
+    let client = greeted.expect("the server greets");
     client.log_in(name, Credential::None).await.expect("the name is free")
 }
 

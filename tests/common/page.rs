@@ -10,7 +10,7 @@ use std::{
 /// Sends bytes and reads what comes until the server closes.
 pub fn exchange(address: &str, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(address).expect("it listens");
-    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("not zero");
+    stream.set_read_timeout(Some(Duration::from_mins(5))).expect("not zero");
     // It may have been closed before the last of it.
     let _ = stream.write_all(bytes);
     read_all(&mut stream)

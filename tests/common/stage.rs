@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use chat_proto::{Credential, Role};
 use iocp_chat::{
-    client::{Client, Timeouts},
+    client::Client,
     config::{Config, HashingConfig},
     server::Server,
     session::Recalled,
@@ -12,7 +12,7 @@ use iocp_chat::{
     store::{NewInvite, Place, Store},
 };
 
-use super::quiet;
+use super::{quiet, unhurried};
 
 /// Hashes that cost nothing: what they cost is not what is tested here.
 pub const CHEAP: HashingConfig = HashingConfig { memory_kib: 8, passes: 1, lanes: 1, at_once: 2 };
@@ -69,7 +69,7 @@ impl Stage {
     pub async fn client(&self, features: u64) -> Client {
         let address = IpAddr::from([10, rand::random(), rand::random(), rand::random()]);
         let pipe = self.server.connect_in_memory_from(address, 64 * 1024);
-        Client::over_asking(pipe, Timeouts::default(), features).await.expect("greeted")
+        Client::over_asking(pipe, unhurried(), features).await.expect("greeted")
     }
 
     /// As if it were killed: nothing more is written, and nothing is closed.

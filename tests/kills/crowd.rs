@@ -26,7 +26,7 @@ const BURST: usize = 50;
 /// Lines said while the server is there, and while it is not.
 const LINES: usize = 20;
 /// How long all of it may take before the test is given up: what is told is how long it took.
-const WATCHDOG: Duration = Duration::from_secs(300);
+const WATCHDOG: Duration = Duration::from_mins(15);
 
 /// Somebody in the crowd, up to the last line.
 #[derive(Default)]

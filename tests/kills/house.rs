@@ -11,7 +11,7 @@ use std::{
 use data_encoding::HEXLOWER;
 use iocp_chat::{client::Session, store::DATABASE_FILE};
 use sha2::{Digest as _, Sha256};
-use sqlx::{ConnectOptions as _, Row as _, query, sqlite::SqliteConnectOptions};
+use sqlx::{ConnectOptions as _, Connection as _, Row as _, query, sqlite::SqliteConnectOptions};
 use tokio::{net::TcpStream, sync::watch, task::block_in_place, time::sleep};
 
 use crate::{
@@ -71,6 +71,10 @@ impl House {
             "history.lines=1000000",
             "rates.chat={per_second=0,burst=1}",
             "rates.other={per_second=0,burst=1}",
+            // What is tested is not how fast the machine is.
+            "timeouts.login=5m",
+            "timeouts.drain=50s",
+            "resume.grace=30m",
         ];
         let mut args: Vec<_> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
         args.extend(["--log", "info"]);
@@ -101,10 +105,12 @@ impl House {
                 rows.iter().flat_map(|row| ["token_hash", "previous_hash"].map(|name| row.get(name)));
             let hashes: HashSet<Option<Vec<u8>>> = hashes.collect();
             if sessions.iter().all(|session| hashes.contains(&Some(hash(session)))) {
-                return;
+                break;
             }
             sleep(Duration::from_millis(20)).await;
         }
+        // Not left to be the last that has it open, which takes its log away while the next server starts.
+        database.close().await.expect("closed");
     }
 
     /// Whether nobody is told of a token before it is stored.

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 /// grows with their number.
 const RESTARTS_A_ROUND: usize = 5;
 /// How long a round may take before the test is given up. What clients wait is below 30 s for each restart.
-const ROUND_MAX: Duration = Duration::from_secs(300);
+const ROUND_MAX: Duration = Duration::from_mins(15);
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|number| number.parse().expect("the variable is a number"))

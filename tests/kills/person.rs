@@ -2,8 +2,8 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use chat_proto::{Credential, LOBBY, LineHead, MAILBOX, Missed, Receipt, WhisperReceipt};
-use iocp_chat::client::{Error, Event, Events, Pending, Reconnect, Saved, Session, Timeouts};
+use chat_proto::{Credential, ErrorCode, LOBBY, LineHead, MAILBOX, Missed, Receipt, WhisperReceipt};
+use iocp_chat::client::{Event, Events, Pending, Reconnect, Saved, Session, Timeouts};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use tokio::{sync::watch, time::sleep};
 use tokio_util::sync::CancellationToken;
@@ -46,6 +46,8 @@ pub struct Whispered {
 pub struct Talk {
     pub said: Vec<Said>,
     pub whispered: Vec<Whispered>,
+    /// What was refused since a slow disk did not store it in time. Only after a kill it may be heard all the same.
+    pub unstored: Vec<String>,
 }
 
 /// What is not answered yet.
@@ -166,8 +168,7 @@ pub async fn talk(
             }
         };
         waiting.push_back((sent, text));
-        if waiting.len() == UNANSWERED {
-            talk.await_first(&mut waiting, &name).await;
+        if waiting.len() == UNANSWERED && talk.await_first(&mut waiting, &name).await {
             answered.send_modify(|count| *count += 1);
         }
         sleep(Duration::from_millis(rng.random_range(0..=THOUGHT_MAX_MS))).await;
@@ -179,23 +180,24 @@ pub async fn talk(
 }
 
 impl Talk {
-    async fn await_first(&mut self, waiting: &mut VecDeque<(Waiting, String)>, name: &str) {
+    /// Waits for the oldest answer; whether it was said.
+    async fn await_first(&mut self, waiting: &mut VecDeque<(Waiting, String)>, name: &str) -> bool {
         let (first, text) = waiting.pop_front().expect("something waits");
-        let failed = |error: &Error| -> ! { panic!("{name}: {text}: {error}") };
-        match first {
-            Waiting::Line(conversation, answer) => {
-                let Receipt { epoch, seq, .. } = answer.await.unwrap_or_else(|error| failed(&error));
-                self.said.push(Said { place: Place { conversation, epoch, seq }, sender: name.into(), text });
-            }
-            Waiting::Whisper(to, answer) => {
-                assert_eq!(
-                    answer.await.unwrap_or_else(|error| failed(&error)).kept,
-                    0,
-                    "nobody is away for long"
-                );
-                self.whispered.push(Whispered { sender: name.into(), to, text });
-            }
-        }
+        let outcome = match first {
+            Waiting::Line(conversation, answer) => answer.await.map(|Receipt { epoch, seq, .. }| {
+                let place = Place { conversation, epoch, seq };
+                self.said.push(Said { place, sender: name.into(), text: text.clone() });
+            }),
+            Waiting::Whisper(to, answer) => answer.await.map(|WhisperReceipt { kept, .. }| {
+                assert_eq!(kept, 0, "nobody is away for long");
+                self.whispered.push(Whispered { sender: name.into(), to, text: text.clone() });
+            }),
+        };
+        let Err(error) = outcome else { return true };
+        let unstored = error.refusal() == Some(ErrorCode::StorageUnavailable.into());
+        assert!(unstored, "{name}: {text}: {error}");
+        self.unstored.push(text);
+        false
     }
 }
 

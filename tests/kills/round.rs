@@ -1,6 +1,6 @@
 //! Rounds of people who talk and listen while their server is killed and stopped, and what came of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chat_proto::{HistoryEntry, LOBBY, RoomSettings, room_flag};
 use iocp_chat::client::{HistoryFrom, Session};
@@ -41,6 +41,8 @@ pub struct Story {
     pub said: Vec<Said>,
     /// Whispers that were answered, each one's in their order.
     pub whispered: Vec<Whispered>,
+    /// Lines and whispers that could not be stored in time.
+    pub unstored: BTreeSet<String>,
     /// What each has heard.
     pub heard: BTreeMap<String, Vec<Heard>>,
     /// What the history has of each conversation.
@@ -57,6 +59,7 @@ impl Story {
             saved: Vec::new(),
             said: Vec::new(),
             whispered: Vec::new(),
+            unstored: BTreeSet::new(),
             heard: BTreeMap::new(),
             pages: BTreeMap::new(),
         }
@@ -113,6 +116,7 @@ impl Story {
         for talk in talking.join_all().await {
             self.said.extend(talk.said);
             self.whispered.extend(talk.whispered);
+            self.unstored.extend(talk.unstored);
         }
         // Nobody hears what they say themselves.
         person::say_the_end(&sessions[0], self.room, &others(TALKERS[0]), &end).await;

@@ -2,13 +2,16 @@
 
 use chat_proto::{ClientPacket, ErrorCode, LOBBY, Presence, Resume, RoomSettings, UNKNOWN_END};
 use iocp_chat::{config::Durability, stop::StopReason};
-use tokio::time::{Duration, sleep};
+use tokio::time::{Duration, sleep, timeout};
 
 use crate::{
     common::{Raw, id, quiet, stage::Stage},
     fresh::{Fresh, fresh},
     peer::Peer,
 };
+
+/// So that a test which waits for what never comes fails.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A server over a database that stays.
 async fn over(fresh: &Fresh) -> Stage {
@@ -52,7 +55,7 @@ async fn after_a_restart_each_goes_on_in_the_same_epoch_with_what_was_missed_and
 async fn somebody_who_takes_nothing_while_the_server_stops_costs_nobody_else_their_place() {
     let fresh = fresh().await;
     let mut config = quiet();
-    config.timeouts.system_shutdown = Duration::from_secs(2);
+    config.timeouts.system_shutdown = Duration::from_secs(4);
     let stage = Stage::at(&fresh.place, &config).await;
     let (mut lee, kim) = (Peer::log_in(&stage.server, "lee").await, Peer::log_in(&stage.server, "kim").await);
     let (token, lobby, mailbox) = (kim.token(), kim.lobby(), kim.mailbox());
@@ -133,15 +136,8 @@ async fn whoever_does_not_come_back_in_time_leaves_and_is_let_in_by_their_token_
     assert_eq!(lee.told().await, "1 - kim 1");
     lee.say(0, "while away").await.expect("said");
     // It is stored behind what happens.
-    let mut kim = None;
-    for _ in 0..100 {
-        kim = Peer::resume(&stage.server, token).await.ok();
-        if kim.is_some() {
-            break;
-        }
-        sleep(Duration::from_millis(20)).await;
-    }
-    let mut kim = kim.expect("let in");
+    stage.families(|here| here == 1).await;
+    let mut kim = Peer::resume(&stage.server, token).await.expect("let in");
     assert_eq!(kim.welcome.session, session);
     assert_eq!(lee.told().await, "1 + kim");
     kim.attach(&[lobby]).await;
@@ -160,7 +156,7 @@ async fn after_a_broken_stop_the_epoch_is_another_and_nothing_is_passed_over_in_
     let (token, lobby) = (kim.token(), kim.lobby());
     lee.say(0, "one").await.expect("said");
     stage.lines(1).await;
-    stage.families(2).await;
+    stage.families(|here| here == 2).await;
     stage.break_off().await;
 
     let stage = over(&fresh).await;
@@ -250,9 +246,7 @@ async fn a_token_is_good_no_longer_than_its_time_after_its_session_has_left() {
     lee.attach(&[]).await;
     let token = kim.token();
     drop(kim);
-    while stage.store.resumes().load_here().await.expect("an answer").len() > 1 {
-        sleep(Duration::from_millis(5)).await;
-    }
+    stage.families(|here| here == 1).await;
     let refusal = Peer::resume(&stage.server, token).await.map(drop).expect_err("its time is over");
     assert_eq!(refusal.code, ErrorCode::ResumeInvalid.into());
     stage.stop().await;
@@ -278,23 +272,22 @@ impl Stage {
         use iocp_chat::store::{Cursor, PageLimit};
         let start = Cursor { conversation: LOBBY, epoch: 0, seq: 0 };
         let limit = PageLimit { lines: 100, bytes: 100_000 };
-        for _ in 0..500 {
-            if self.store.history().before(start, limit).await.is_ok_and(|page| page.lines.len() >= count) {
-                return;
+        let stored = async {
+            while !self.store.history().before(start, limit).await.is_ok_and(|page| page.lines.len() >= count)
+            {
+                sleep(Duration::from_millis(10)).await;
             }
-            sleep(Duration::from_millis(10)).await;
-        }
-        panic!("the lines are not stored");
+        };
+        timeout(PATIENCE, stored).await.expect("the lines are stored");
     }
 
-    /// Waits until so many sessions are in the database.
-    async fn families(&self, count: usize) {
-        for _ in 0..500 {
-            if self.store.resumes().load_here().await.is_ok_and(|here| here.len() >= count) {
-                return;
+    /// Waits until as many sessions are there by the database.
+    async fn families(&self, are_enough: impl Fn(usize) -> bool) {
+        let stored = async {
+            while !self.store.resumes().load_here().await.is_ok_and(|here| are_enough(here.len())) {
+                sleep(Duration::from_millis(10)).await;
             }
-            sleep(Duration::from_millis(10)).await;
-        }
-        panic!("the sessions are not stored");
+        };
+        timeout(PATIENCE, stored).await.expect("the sessions are stored");
     }
 }

@@ -15,7 +15,7 @@ use crate::{
         stage::{Stage, password},
     },
     fresh::fresh,
-    peer::Peer,
+    peer::{Peer, patient},
     restart::after,
 };
 
@@ -80,12 +80,11 @@ async fn a_mailbox_that_nobody_has_whispered_to_goes_on_too() {
     stage.stop().await;
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_was_whispered_in_the_grace_waits_for_who_comes_back_after_it() {
-    let fresh = fresh().await;
-    let mut config = full();
-    config.resume.grace = Duration::from_millis(200);
-    let stage = Stage::at(&fresh.place, &config).await;
+    let config = Config { timeouts: patient().timeouts, ..full() };
+    let grace = config.resume.grace;
+    let stage = Stage::by(config, &[]).await;
     let mut lee = Peer::log_in(&stage.server, "lee").await;
     let mut kim = Peer::log_in(&stage.server, "kim").await;
     let (mailbox, token) = (kim.mailbox(), kim.token());
@@ -93,9 +92,8 @@ async fn what_was_whispered_in_the_grace_waits_for_who_comes_back_after_it() {
     assert_eq!(kim.told().await, "*1 lee: heard");
     drop(kim);
     lee.whisper(0, "kim", "in the grace").await.expect("stored");
-    while lee.who().await.len() > 1 {
-        sleep(Duration::from_millis(20)).await;
-    }
+    sleep(grace + Duration::from_secs(1)).await;
+    assert_eq!(lee.who().await.len(), 1);
     let gone = lee.whisper(0, "kim", "after it").await.expect_err("nothing is kept for guests");
     assert_eq!(gone.code, ErrorCode::UserOffline.into());
     let mut kim = Peer::resume(&stage.server, token).await.expect("good");

@@ -13,7 +13,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use chat_proto::{Credential, ErrorCode, limits::TEXT_CHARS_MAX};
 use common::Raw;
-use iocp_chat::client::{Client, Event, Events, Session};
+use iocp_chat::client::{Client, Event, Events, Session, Timeouts};
 use process::ServerProcess;
 use tokio::{
     net::{TcpSocket, TcpStream},
@@ -34,9 +34,9 @@ const DEAF: usize = 3;
 /// the sender's buffer and what the receiver's takes.
 const WHISPERS: usize = 5;
 /// How long a step may take before the gate is given up.
-const WATCHDOG: Duration = Duration::from_secs(120);
-/// A stop takes at most the 20 s of the default configuration, and a little for the process to end.
-const STOP_MAX: Duration = Duration::from_secs(25);
+const WATCHDOG: Duration = Duration::from_mins(5);
+/// A stop takes at most the 20 s of the default configuration; the rest is for a slow machine to end the process.
+const STOP_MAX: Duration = Duration::from_secs(60);
 
 /// Somebody who listens all the time.
 struct Person {
@@ -61,6 +61,11 @@ async fn a_thousand_talk_and_all_who_listen_hear_goodbye_on_ctrl_c() {
         // What is whispered to them is to fill their sockets, and not to be lapped on the way.
         "--set",
         "mailbox={lines=4096,bytes=16777216}",
+        // A hundred come in at once, and it is the stop that cuts those who take nothing, however slow the machine is.
+        "--set",
+        "timeouts.login=5m",
+        "--set",
+        "timeouts.write=5m",
     ]);
     let count = Arc::new(Semaphore::new(0));
 
@@ -105,7 +110,8 @@ async fn log_in_all(address: SocketAddr, count: &Arc<Semaphore>) -> Vec<Person> 
         let burst = (first..first + BURST).map(|number| {
             let count = Arc::clone(count);
             async move {
-                let client = Client::connect(address).await.expect("it listens");
+                let timeouts = Timeouts { connect: WATCHDOG, login: WATCHDOG, answer: WATCHDOG };
+                let client = Client::connect_within(address, timeouts).await.expect("it listens");
                 let (session, events) =
                     client.log_in(&format!("person{number}"), Credential::None).await.expect("free");
                 Person { session, hearing: tokio::spawn(listen(events, count)) }

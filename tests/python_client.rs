@@ -4,6 +4,8 @@
 mod folder;
 #[path = "common/process.rs"]
 mod process;
+#[path = "common/way.rs"]
+mod way;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
@@ -12,11 +14,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use folder::Folder;
+use way::Way;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/chat.py");
 const PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
 /// How long anything may take before a test is given up.
-const WATCHDOG: Duration = Duration::from_mins(1);
+const WATCHDOG: Duration = Duration::from_mins(5);
 
 /// The lines of a pipe, as they arrive.
 struct Lines {
@@ -141,12 +144,8 @@ impl Server {
     }
 
     fn start_with(options: &[&str]) -> Self {
-        Self::start_at("127.0.0.1:0", options)
-    }
-
-    fn start_at(address: &str, options: &[&str]) -> Self {
         let mut command = Command::new(process::program());
-        let always = ["--listen", address, "--set", "log.format=json"];
+        let always = ["--listen", "127.0.0.1:0", "--set", "log.format=json"];
         let program = Program::start("the server", command.args(always).args(options));
         let line = program.err.find(r#""event":"started""#);
         let address = line
@@ -156,6 +155,12 @@ impl Server {
             .0
             .to_owned();
         Self { program, address }
+    }
+
+    /// The same server at another address, which leads to it.
+    fn by(self, way: &Way) -> Self {
+        way.lead_to(&self.address);
+        Self { address: way.address.clone(), ..self }
     }
 
     /// A client, whatever becomes of its login.
@@ -318,7 +323,8 @@ fn over_a_restart_each_line_comes_once_to_who_waited_and_to_who_was_started_agai
     let data = ["--data", folder.to_str().expect("a path in UTF-8")];
     let file = folder.join("state of alice");
     let state = ["--reconnect", "--state", file.to_str().expect("a path in UTF-8")];
-    let server = Server::start_with(&data);
+    let way = Way::new();
+    let server = Server::start_with(&data).by(&way);
     let (alice, mut bob) = (server.connect("alice", &state), server.connect("bob", &["--reconnect"]));
     alice.err.expect("* logged in as alice");
     bob.err.expect("* logged in as bob");
@@ -338,12 +344,13 @@ fn over_a_restart_each_line_comes_once_to_who_waited_and_to_who_was_started_agai
     let mut carol = server.client("carol");
     carol.say("to whom it may concern");
     bob.out.expect("carol: to whom it may concern");
+    way.close();
     let mut stop = Command::new(process::program());
     let (exit, _, err) = Program::start("the stop", stop.args(data).args(["ctl", "stop"])).finish();
     assert!(exit.success(), "{err:?}");
     carol.err.find("* goodbye: 5001 ");
 
-    let server = Server::start_at(&server.address, &data);
+    let server = Server::start_with(&data).by(&way);
     bob.err.find("* back as bob");
     let mut alice = server.connect("alice", &state);
     alice.err.find("* back as alice");

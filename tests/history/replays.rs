@@ -1,6 +1,6 @@
 //! What somebody missed, read back from the database up to where memory has it.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use chat_proto::{LOBBY, Missed, PacketCodec, ServerPacket, Username, limits::SERVER_PACKET_BYTES_MAX};
@@ -13,7 +13,7 @@ use iocp_chat::{
 use tokio_util::codec::Decoder;
 
 use crate::{
-    house::{House, take_all},
+    house::{House, told},
     lobby::Guest,
 };
 
@@ -45,15 +45,29 @@ impl Stage {
         Self { store, house, source, kim, lee, said: 0 }
     }
 
-    /// As many lines, by turns.
+    /// As many lines, by turns, each when the one before it is answered, however long the room waits for the database:
+    /// what is said while it waits would come out of memory together.
     async fn say(&mut self, lines: u32) {
         for _ in 0..lines {
             self.said += 1;
-            let speaker = if self.said % 2 == 1 { &self.kim } else { &self.lee };
+            let (speaker, listener) = if self.said % 2 == 1 {
+                (&mut self.kim, &mut self.lee)
+            } else {
+                (&mut self.lee, &mut self.kim)
+            };
             self.house.say(speaker, self.said, &self.said.to_string()).await;
-            self.house.settle().await;
-            take_all([&mut self.kim, &mut self.lee]);
+            let answer = format!("answer {}", self.said);
+            while !told(speaker).contains(&answer) {
+                speaker.take_next().await;
+            }
+            told(listener);
         }
+    }
+
+    /// Waits until the database has all that was said.
+    async fn stored(&self) {
+        let log = self.log().await;
+        assert!(self.house.feed.stored(&log, log.head(), Duration::from_mins(5)).await);
     }
 
     async fn log(&self) -> Arc<Log> {
@@ -142,7 +156,7 @@ async fn lines_of_people_who_are_ignored_do_not_come() {
 async fn what_was_deleted_for_its_age_is_told_to_be_missing() {
     let mut stage = Stage::set(1).await;
     stage.say(300).await;
-    stage.house.settle().await;
+    stage.stored().await;
     stage.store.history().prune(LOBBY, 100, 0).await.expect("pruned");
     let expected = [vec!["missed 1/11 to 200".to_owned()], kims(200, 300)].concat();
     assert_eq!(stage.replay(1, 10).await, expected);
@@ -169,7 +183,7 @@ async fn an_epoch_that_was_closed_goes_on_in_another_process() {
 async fn after_an_epoch_that_nobody_closed_it_is_told_that_its_end_is_unknown() {
     let mut stage = Stage::set(7).await;
     stage.say(100).await;
-    stage.house.settle().await;
+    stage.stored().await;
     // Another process finds it open.
     let store = stage.store.clone();
     let last = store.history().open_epochs().await.expect("epochs")[0];
@@ -197,7 +211,6 @@ async fn of_an_unknown_place_all_is_missing_and_then_comes_what_memory_has() {
 async fn while_the_database_is_away_all_is_missing_that_memory_has_not() {
     let mut stage = Stage::set(1).await;
     stage.say(300).await;
-    stage.house.settle().await;
     stage.store.close().await.expect("closed");
     let expected = [vec!["missed 1/11 to 236".to_owned()], kims(236, 300)].concat();
     assert_eq!(stage.replay(1, 10).await, expected);

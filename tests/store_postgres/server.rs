@@ -19,9 +19,8 @@ pub struct Server {
 
 impl Server {
     pub fn start() -> Self {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port").local_addr().expect("bound").port();
         let mut child = Command::new(SCRIPT)
-            .arg(free.to_string())
+            .arg(free_port().to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -43,6 +42,16 @@ impl Server {
         let (stdin, stdout) = pipes.as_mut().expect("it runs");
         writeln!(stdin, "{word}").expect("it listens");
         assert_eq!(line(stdout), word);
+    }
+}
+
+/// One that nobody gets by chance, also while the server is down: below those that systems give to connections.
+fn free_port() -> u16 {
+    loop {
+        let port = rand::random_range(20_000..30_000);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 

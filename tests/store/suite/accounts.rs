@@ -5,7 +5,7 @@ use std::{collections::HashSet, time::Duration};
 use iocp_chat::store::{Account, AccountId, PAGE_ACCOUNTS_MAX, Role, StoreError};
 use tokio::{runtime::Handle, task::yield_now, time::timeout};
 
-use super::{HASH, NOW, account, forms, hash, open};
+use super::{HASH, NOW, PATIENCE, account, forms, hash, in_turn, open};
 use crate::fresh;
 
 #[tokio::test]
@@ -60,8 +60,8 @@ async fn of_fifty_claims_of_one_name_at_once_one_wins() {
         .map(|n| {
             let accounts = stores[n % 2].accounts().clone();
             // Half of them by looks only.
-            let name = if n % 4 < 2 { "bob" } else { "b0b" };
-            tokio::spawn(async move { accounts.create(&account(name), Role::User).await })
+            let new = account(if n % 4 < 2 { "bob" } else { "b0b" });
+            tokio::spawn(async move { in_turn(|| accounts.create(&new, Role::User)).await })
         })
         .collect();
     let mut won = 0;
@@ -207,10 +207,8 @@ async fn callers_that_go_away_in_the_middle_hold_nobody_up() {
             assert_eq!(Some(done.expect("free")), found);
         }
     }
-    timeout(Duration::from_secs(2), accounts.create(&account("last"), Role::User))
-        .await
-        .expect("nobody holds the writer")
-        .expect("free");
+    let last = account("last");
+    in_turn(|| accounts.create(&last, Role::User)).await.expect("nobody holds the writer");
     store.close().await.expect("closed");
 }
 
@@ -248,5 +246,5 @@ async fn no_task_is_left_behind_by_a_closed_store() {
             yield_now().await;
         }
     };
-    timeout(Duration::from_secs(1), none).await.expect("every task ends");
+    timeout(PATIENCE, none).await.expect("every task ends");
 }

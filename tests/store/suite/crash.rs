@@ -9,7 +9,7 @@ use std::{
 
 use iocp_chat::store::{AuditEntry, Cursor, NewRoom, PageLimit, Place, Role, RoomChange, Store, Told};
 
-use super::{NOW, account, batch, entry, forms, log, open, room};
+use super::{NOW, account, batch, entry, forms, in_turn, log, open, room};
 use crate::fresh;
 
 /// Where the child registers, and the how manieth it is.
@@ -187,7 +187,8 @@ async fn a_child_registers_until_it_is_killed() {
             tokio::spawn(async move {
                 for n in 0..10_000 {
                     let name = format!("round{round}-{person}-{n}");
-                    store.accounts().create(&account(&name), Role::User).await.expect("free");
+                    let new = account(&name);
+                    in_turn(|| store.accounts().create(&new, Role::User)).await.expect("free");
                     println!("{STORED}{name}");
                 }
             })
@@ -212,14 +213,12 @@ async fn a_child_makes_rooms_until_it_is_killed() {
                     let about = |action| AuditEntry { conversation: Some(number), ..entry(action) };
                     let roles = vec![(owner.clone(), 2)];
                     let new = NewRoom { roles, ..room(number, &format!("room {number}")) };
-                    store.rooms().create(&new, &about("create")).await.expect("free");
+                    let (made, gone) = (about("create"), about("delete"));
+                    in_turn(|| store.rooms().create(&new, &made)).await.expect("free");
                     println!("{MADE}{number}");
                     if number % 3 == 0 {
-                        store
-                            .rooms()
-                            .apply(number, &[RoomChange::Gone], &about("delete"))
-                            .await
-                            .expect("it exists");
+                        let delete = || store.rooms().apply(number, &[RoomChange::Gone], &gone);
+                        in_turn(delete).await.expect("it exists");
                         println!("{DELETED}{number}");
                     }
                 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use iocp_chat::store::{Batch, Line, NewLine, Role, SentLine, StoreError};
 use tokio::time::timeout;
 
-use super::{NOW, SPEAKER, account, batch, kept, line, open, places};
+use super::{NOW, SPEAKER, account, batch, in_turn, kept, line, open, places};
 use crate::fresh;
 
 #[tokio::test]
@@ -165,12 +165,13 @@ async fn who_goes_away_in_the_middle_leaves_a_batch_whole_or_not_at_all() {
     for n in 0..60 {
         // From "before the first poll" to "done".
         let patience = Duration::from_micros(50 * n);
-        let first = store.history().write(&[batch(n + 1, 77, 1..=25), batch(n + 101, 77, 1..=25)]).await;
-        first.expect("written");
+        let first = [batch(n + 1, 77, 1..=25), batch(n + 101, 77, 1..=25)];
+        in_turn(|| store.history().write(&first)).await.expect("written");
         let second = [batch(n + 1, 77, 26..=50), batch(n + 101, 77, 26..=50)];
         let _ = timeout(patience, store.history().write(&second)).await;
     }
-    store.history().write(&[batch(99, 77, [1])]).await.expect("nobody holds the writer");
+    let last = [batch(99, 77, [1])];
+    in_turn(|| store.history().write(&last)).await.expect("nobody holds the writer");
     for n in 0..60 {
         let (one, other) = (kept(&store, n + 1).await.len(), kept(&store, n + 101).await.len());
         assert!(one == other && [25, 50].contains(&one), "{one} and {other}");

@@ -2,7 +2,7 @@
 
 use iocp_chat::store::{INVITES_MAX, InviteId, InviteToken, NewInvite, Role, StoreError};
 
-use super::{NOW, account, open};
+use super::{NOW, account, in_turn, open};
 use crate::fresh;
 
 const ONE: NewInvite = NewInvite { role: Role::User, uses: 1, created_ms: NOW, expires_ms: None };
@@ -40,7 +40,8 @@ async fn of_twenty_who_redeem_one_use_at_once_one_wins() {
     let tries: Vec<_> = (0..20)
         .map(|n| {
             let (invites, token) = (stores[n % 2].invites().clone(), token.clone());
-            tokio::spawn(async move { invites.redeem(&token, &account(&format!("user{n}"))).await })
+            let new = account(&format!("user{n}"));
+            tokio::spawn(async move { in_turn(|| invites.redeem(&token, &new)).await })
         })
         .collect();
     let mut won = 0;

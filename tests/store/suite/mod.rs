@@ -23,15 +23,35 @@ mod switches;
 mod transfer;
 mod whispers;
 
+use std::time::{Duration, Instant};
+
 use iocp_chat::store::{
     AuditEntry, AuditRecord, Batch, Cursor, Line, NameForms, NewAccount, NewLine, NewRoom, PAGE_ENTRIES_MAX,
-    PageLimit, PasswordHash, Person, Room, RoomSettings, Sanction, Store, StoredResume, Told,
+    PageLimit, PasswordHash, Person, Room, RoomSettings, Sanction, Store, StoreError, StoredResume, Told,
 };
 
 use crate::Fresh;
 
 pub const NOW: u64 = 1_784_974_272_000;
 pub const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2g";
+
+/// How long something may take that is not about how long it takes.
+pub const PATIENCE: Duration = Duration::from_mins(5);
+
+/// Asks for what many ask for at once, again while others keep whoever asks from the database: on a slow disk the last of
+/// them wait longer than the store lets anybody wait.
+pub async fn in_turn<T, F>(ask: impl Fn() -> F) -> Result<T, StoreError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    let begun = Instant::now();
+    loop {
+        match ask().await {
+            Err(StoreError::Unavailable(_) | StoreError::Busy(_)) if begun.elapsed() < PATIENCE => {}
+            done => return done,
+        }
+    }
+}
 
 pub async fn open(fresh: &Fresh) -> Store {
     Store::open(&fresh.place).await.expect("it opens")

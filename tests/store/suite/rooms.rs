@@ -8,7 +8,7 @@ use iocp_chat::store::{
 };
 use tokio::time::timeout;
 
-use super::{NOW, account, actions, entry, forms, log, open, person, room, sanction};
+use super::{NOW, account, actions, entry, forms, in_turn, log, open, person, room, sanction};
 use crate::fresh;
 
 async fn load(store: &Store) -> Vec<StoredRoom> {
@@ -306,7 +306,9 @@ async fn of_twenty_who_make_one_room_at_once_one_wins_and_is_written_down() {
             let rooms = stores[n % 2].rooms().clone();
             // Half of them by looks only.
             let name = if n % 4 < 2 { "bob" } else { "b0b" };
-            tokio::spawn(async move { rooms.create(&room(n as u64 + 2, name), &entry("create")).await })
+            let new = room(n as u64 + 2, name);
+            let made = entry("create");
+            tokio::spawn(async move { in_turn(|| rooms.create(&new, &made)).await })
         })
         .collect();
     let mut won = 0;
@@ -336,10 +338,8 @@ async fn who_goes_away_in_the_middle_leaves_a_room_and_its_entry_or_neither() {
             done.expect("free");
         }
     }
-    timeout(Duration::from_secs(2), store.rooms().create(&room(60, "last"), &entry("create")))
-        .await
-        .expect("nobody holds the writer")
-        .expect("free");
+    let (last, made) = (room(60, "last"), entry("create"));
+    in_turn(|| store.rooms().create(&last, &made)).await.expect("nobody holds the writer");
     assert_eq!(load(&store).await.len(), log(&store).await.len());
     store.close().await.expect("closed");
 }

@@ -5,7 +5,7 @@ use iocp_chat::store::{
 };
 use sqlx::{Connection as _, raw_sql};
 
-use super::{NOW, account, actions, batch, entry, open, resume, room};
+use super::{NOW, account, actions, batch, entry, in_turn, open, resume, room};
 use crate::{Fresh, fresh};
 
 /// A version that is not there yet.
@@ -164,12 +164,8 @@ async fn many_programs_that_start_at_once_migrate_once() {
         let starts: Vec<_> = (0..8)
             .map(|_| {
                 let place = fresh.place.clone();
-                tokio::spawn(async move {
-                    match next {
-                        None => Store::open(&place).await,
-                        Some(next) => open_with(&place, next).await,
-                    }
-                })
+                let steps = [STEPS, next.as_slice()].concat();
+                tokio::spawn(async move { in_turn(|| Store::open_with(&place, &steps)).await })
             })
             .collect();
         let mut stores = Vec::new();

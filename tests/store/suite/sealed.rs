@@ -6,7 +6,7 @@ use iocp_chat::store::{
     StoredMailbox, StoredResume, StoredText,
 };
 
-use super::{NOW, account, open, resume};
+use super::{NOW, account, in_turn, open, resume};
 use crate::fresh;
 
 const KEYS_MAX: u16 = 3;
@@ -71,7 +71,10 @@ async fn there_are_no_more_keys_than_allowed_also_when_many_come_at_once() {
     let kim = member(&store, "kim").await;
     let coming = (0..6).map(|number| {
         let store = store.clone();
-        tokio::spawn(async move { publish(&store, kim, number, 1).await })
+        tokio::spawn(async move {
+            let key = key(number);
+            in_turn(|| store.device_keys().publish(kim, &key, 1, KEYS_MAX)).await.expect("an answer")
+        })
     });
     let mut published = 0;
     for one in coming.collect::<Vec<_>>() {

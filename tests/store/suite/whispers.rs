@@ -2,7 +2,7 @@
 
 use iocp_chat::store::{AccountId, Keeping, Letter, LetterLimits, Role, Store, StoreError};
 
-use super::{NOW, account, open};
+use super::{NOW, account, in_turn, open};
 use crate::fresh;
 
 const LIMITS: LetterLimits = LetterLimits { letters: 4, bytes: 20, of_one_sender: 2, age_ms: 100 };
@@ -124,7 +124,8 @@ async fn of_twenty_who_whisper_at_once_as_many_are_kept_as_there_is_room_for() {
     let whispers: Vec<_> = (0..20)
         .map(|n: u64| {
             let whispers = stores[usize::from(n < 10)].whispers().clone();
-            tokio::spawn(async move { whispers.keep(kim, &letter(&n.to_string(), n, ""), &LIMITS).await })
+            let letter = letter(&n.to_string(), n, "");
+            tokio::spawn(async move { in_turn(|| whispers.keep(kim, &letter, &LIMITS)).await })
         })
         .collect();
     let mut kept = 0;

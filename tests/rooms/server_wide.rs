@@ -86,12 +86,12 @@ async fn who_is_muted_on_the_server_says_nothing_anywhere() {
     let (boss, _) = stage.log_in("mod.kim", Role::Moderator).await;
     let (lee, mut events) = guest(&stage.server, "lee").await;
     let room = make(&lee, "dev").await.conversation;
-    boss.moderate(LOBBY, Act::Mute, "lee", 600, "").await.expect("done");
-    assert_eq!(told(&mut events).await, "#1 : act 4 by mod.kim for 600 \"\"");
+    boss.moderate(LOBBY, Act::Mute, "lee", 3_600, "").await.expect("done");
+    assert_eq!(told(&mut events).await, "#1 : act 4 by mod.kim for 3600 \"\"");
     assert_eq!(refused(lee.broadcast("a").await), ErrorCode::Muted);
     assert_eq!(refused(lee.room_chat(room, "a").await), ErrorCode::Muted);
     let whispered = lee.whisper("mod.kim", "a").await;
-    assert!((599_000..=600_000).contains(&retry_ms(whispered)));
+    assert!((3_000_000..=3_600_000).contains(&retry_ms(whispered)));
     boss.moderate(LOBBY, Act::Unmute, "lee", 0, "").await.expect("done");
     lee.broadcast("a").await.expect("said");
 }
@@ -155,14 +155,14 @@ async fn slow_mode_of_the_lobby_is_for_moderators_of_the_server_to_set() {
     let stage = Stage::new().await;
     let (boss, _) = stage.log_in("mod.kim", Role::Moderator).await;
     let (lee, mut events) = guest(&stage.server, "lee").await;
-    let slow = RoomSettings { capacity: 0, flags: 0, slow_s: 60 };
+    let slow = RoomSettings { capacity: 0, flags: 0, slow_s: 3_600 };
     assert_eq!(refused(lee.set_room(LOBBY, slow, None).await), ErrorCode::PermissionDenied);
     assert_eq!(
         refused(boss.set_room(LOBBY, RoomSettings { capacity: 5, ..slow }, None).await),
         ErrorCode::RangeInvalid
     );
     boss.set_room(LOBBY, slow, None).await.expect("set");
-    assert_eq!(told(&mut events).await, "#1 = 0 0 60 \"\" by mod.kim");
+    assert_eq!(told(&mut events).await, "#1 = 0 0 3600 \"\" by mod.kim");
     lee.broadcast("one").await.expect("said");
     assert_eq!(refused(lee.broadcast("two").await), ErrorCode::RateLimited);
     boss.broadcast("one").await.expect("said");

@@ -56,8 +56,9 @@ pub async fn play(stage: &mut Stage, take: Take<'_>, rng: &mut StdRng) -> Result
     let conn = row.conn.expect("a row that is played says what becomes of the connection");
     stage.count_from_here();
     let reset = case.acts.contains(&Act::End(Ending::Reset));
-    let mut peer = stage.connect(reset).await;
+    // Before: the server may have accepted it, and counts, before this task is told that it is connected.
     let began = Instant::now();
+    let mut peer = stage.connect(reset).await;
     if state != State::Connected {
         peer.greet().await?;
     }

@@ -97,7 +97,7 @@ impl Stage {
         let server = Server::start(&config, listeners, None).map_err(|error| error.to_string())?;
         let mut people = Vec::new();
         for name in [&row.witness, FRIEND] {
-            let mut peer = Peer::new(connect(&server, link, PIPE_BYTES, false).await, patience(link), true);
+            let mut peer = Peer::new(connect(&server, link, PIPE_BYTES, false).await, patience(), true);
             peer.greet().await?;
             peer.log_in(name).await?;
             people.push(peer);
@@ -171,7 +171,7 @@ impl Stage {
 
     /// A new connection that answers nothing by itself.
     pub async fn connect(&self, reset: bool) -> Peer {
-        Peer::new(connect(&self.server, self.link, PIPE_BYTES, reset).await, patience(self.link), false)
+        Peer::new(connect(&self.server, self.link, PIPE_BYTES, reset).await, patience(), false)
     }
 
     /// Somebody comes and goes.
@@ -210,7 +210,7 @@ impl Stage {
             }
         };
         // A real second may pass without a turn for this process.
-        let limit = if self.link == Link::Sockets { patience(self.link).0 } else { limit };
+        let limit = if self.link == Link::Sockets { patience().0 } else { limit };
         let left = || format!("left behind: connections, tasks, sessions, addresses {:?}", self.counts());
         timeout(limit, gone).await.map_err(|_| left())
     }
@@ -249,7 +249,7 @@ impl Stage {
                 }
             }
         };
-        timeout(patience(link).0, gone).await.map_err(|_| "the canaries are left behind")?;
+        timeout(patience().0, gone).await.map_err(|_| "the canaries are left behind")?;
         let stopped = server.stop(StopReason::Terminate).await;
         if stopped.cut == 0 { Ok(()) } else { Err(format!("{} had to be cut", stopped.cut)) }
     }
@@ -296,12 +296,10 @@ pub async fn connect(server: &Server, link: Link, pipe_bytes: usize, reset: bool
     Box::new(socket)
 }
 
-/// How long what must come may take: nothing in memory, where time waits for everyone.
-pub fn patience(link: Link) -> Patience {
-    Patience(match link {
-        Link::Memory | Link::Tls => Duration::from_secs(200),
-        Link::Sockets => Duration::from_secs(10),
-    })
+/// How long what must come may take: nothing in memory, where time waits for everyone, and over sockets as long as a busy
+/// machine likes.
+pub fn patience() -> Patience {
+    Patience(Duration::from_secs(200))
 }
 
 /// Notes every panic and every line of the log from here on.

@@ -109,6 +109,8 @@ fn code(error: &Error) -> ErrorCode {
 #[tokio::test]
 async fn who_registers_can_log_in_after_a_restart_and_is_shown_as_they_typed_it() {
     let folder = std::env::temp_dir().join(format!("iocp-chat-accounts-{}", std::process::id()));
+    // Of a test that could not take it away, and whose process had the same number.
+    let _ = std::fs::remove_dir_all(&folder);
     let place = Place::in_folder(Path::new(&folder)).expect("a path");
     let stage = Stage::at(&cheap(), &place).await;
     assert_eq!(
@@ -121,7 +123,8 @@ async fn who_registers_can_log_in_after_a_restart_and_is_shown_as_they_typed_it(
     assert_eq!(session.welcome().name, "김Chul");
     assert_eq!(session.welcome().role, Role::User as u16);
     stage.stop().await;
-    std::fs::remove_dir_all(&folder).expect("nothing has it open");
+    // Only the folder for such things: Windows may keep it for a while.
+    let _ = std::fs::remove_dir_all(&folder);
 }
 
 #[tokio::test]
@@ -185,7 +188,8 @@ async fn a_name_of_an_account_is_nobody_elses_nor_is_one_that_looks_like_it() {
     }
 }
 
-#[tokio::test]
+// Paused, as no deadline of the last in the line is what this is about.
+#[tokio::test(start_paused = true)]
 async fn of_fifty_who_want_one_name_at_once_in_many_spellings_one_gets_it() {
     let stage = Arc::new(Stage::with(&cheap()).await);
     let spellings = ["willow", "wil1ow", "WILLOW", "w1llow", "ｗｉｌｌｏｗ", "wi11ow", "willοw", "Will0w"];
@@ -292,7 +296,7 @@ async fn a_changed_password_is_the_only_one_from_then_on() {
     assert_eq!(refused.map_err(|error| code(&error)), Err(ErrorCode::PermissionDenied));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_third_wrong_password_ends_the_connection_and_the_sixth_from_one_address_waits() {
     let stage = Stage::with(&cheap()).await;
     stage.register("kim", "correct horse").await.expect("free");
@@ -332,10 +336,11 @@ async fn a_thousand_who_log_in_and_hang_up_never_hash_more_at_once_than_may() {
         drop(raw);
     }
     let (kim, _events) = loop {
-        // While many are still hashed, the line may be full.
+        // While many are still hashed, or looked for, the line may be full.
         match stage.log_in("kim", "correct horse").await {
             Ok(session) => break session,
-            Err(code) => assert_eq!(code, ErrorCode::AuthBusy),
+            Err(ErrorCode::AuthBusy | ErrorCode::StorageUnavailable) => {}
+            Err(code) => panic!("{code:?}"),
         }
     };
     kim.broadcast("it works").await.expect("said");

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use crate::store::Place;
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_stop_while_nothing_can_be_stored_tries_a_few_times_and_is_over() {
         let store = Store::open(&Place::memory()).await.expect("a database");
         store.close().await.expect("closed");

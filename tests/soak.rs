@@ -37,7 +37,7 @@ async fn tasks_and_slots_are_back_after_many_rounds_in_memory() {
 /// A process is asked what it holds, which Linux answers in `/proc`.
 #[cfg(target_os = "linux")]
 mod of_a_process {
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     use chat_proto::Credential;
     use iocp_chat::client::Client;
@@ -45,12 +45,14 @@ mod of_a_process {
 
     use super::{Raw, process::ServerProcess, rounds};
 
+    /// How often it may grow.
+    const LAPS: usize = 3;
     /// Rounds that run beside each other.
     const AT_ONCE: usize = 50;
 
-    /// One round: polite, rude or silent, by its number.
-    async fn round(address: std::net::SocketAddr, number: usize) {
-        let name = format!("guest{number}");
+    /// One round: polite, rude or silent, by its number. Nobody's name is one of an earlier lap, who may still be leaving.
+    async fn round(address: std::net::SocketAddr, lap: usize, number: usize) {
+        let name = format!("guest{lap}-{number}");
         match number % 4 {
             0 => {
                 let client = Client::connect(address).await.expect("it listens");
@@ -70,12 +72,12 @@ mod of_a_process {
         }
     }
 
-    async fn run(address: std::net::SocketAddr, rounds: usize) {
+    async fn run(address: std::net::SocketAddr, lap: usize, rounds: usize) {
         let mut lanes = tokio::task::JoinSet::new();
         for lane in 0..AT_ONCE {
             lanes.spawn(async move {
                 for number in (lane..rounds).step_by(AT_ONCE) {
-                    round(address, number).await;
+                    round(address, lap, number).await;
                 }
             });
         }
@@ -89,23 +91,30 @@ mod of_a_process {
         let args = ["--log", "warn,iocp_chat::host=info", "--set", "limits.notice_members=0"];
         let server = ServerProcess::start(&args);
         // What it needs anyway: threads, the allocator's pools, and the table of the last 4,096 names filled.
-        run(server.address, 8_000).await;
-        let before = usage(&server).await;
-        let started = Instant::now();
-        run(server.address, rounds()).await;
-        let after = usage(&server).await;
-        println!(
-            "{} rounds in {:.1} s: {} -> {} descriptors, {} -> {} KiB",
-            rounds(),
-            started.elapsed().as_secs_f64(),
-            before.descriptors,
-            after.descriptors,
-            before.kib,
-            after.kib
-        );
-        assert_eq!(after.descriptors, before.descriptors);
-        // Leaking one session in a hundred would be more.
-        assert!(after.kib <= before.kib + 1_024, "{} KiB, then {} KiB", before.kib, after.kib);
+        run(server.address, 0, 8_000).await;
+        let mut before = usage(&server, usize::MAX).await;
+        // What grows once is no leak: on a busy machine more of them may be there at a time than ever before.
+        for lap in 1..=LAPS {
+            let started = Instant::now();
+            run(server.address, lap, rounds()).await;
+            let after = usage(&server, before.descriptors).await;
+            println!(
+                "{} rounds in {:.1} s: {} -> {} descriptors, {} -> {} KiB",
+                rounds(),
+                started.elapsed().as_secs_f64(),
+                before.descriptors,
+                after.descriptors,
+                before.kib,
+                after.kib
+            );
+            assert!(after.descriptors <= before.descriptors, "{} are left", after.descriptors);
+            // Leaking one session in a hundred would be more.
+            if after.kib <= before.kib + 1_024 {
+                break;
+            }
+            assert!(lap < LAPS, "{} KiB, then {} KiB", before.kib, after.kib);
+            before = after;
+        }
     }
 
     struct Usage {
@@ -113,14 +122,16 @@ mod of_a_process {
         kib: u64,
     }
 
-    /// What the process holds once nobody is connected to it.
-    async fn usage(server: &ServerProcess) -> Usage {
+    /// What the process holds once nobody is connected to it, and it has no more descriptors than these, if that comes.
+    async fn usage(server: &ServerProcess, descriptors_max: usize) -> Usage {
         let proc = format!("/proc/{}", server.pid());
         let descriptors = || std::fs::read_dir(format!("{proc}/fd")).expect("Linux").count();
-        // The last goodbyes take up to a second.
-        let mut settled = descriptors();
-        for _ in 0..30 {
-            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        // The last goodbyes take up to a second, and on a busy machine longer.
+        let (mut settled, begun) = (descriptors(), Instant::now());
+        while begun.elapsed() < Duration::from_secs(3)
+            || (settled > descriptors_max && begun.elapsed() < Duration::from_mins(2))
+        {
+            tokio::time::sleep(Duration::from_millis(100)).await;
             settled = settled.min(descriptors());
         }
         let status = std::fs::read_to_string(format!("{proc}/status")).expect("Linux");

@@ -37,8 +37,8 @@ install_packages() {
     [ ${#missing[@]} -gt 0 ] || return 0
     local root=()
     [ "$EUID" = 0 ] || root=(sudo)
-    "${root[@]}" apt-get update -q
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"
+    "${root[@]}" apt-get -o Acquire::Retries=5 update -q
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=5 install -qy --no-install-recommends "${missing[@]}"
 }
 
 # A folder for each version, complete or not there, so that a run that was cut off does no harm to the next.
@@ -47,7 +47,7 @@ install_from_pypi() {
     [ ! -e "$folder/complete" ] || return 0
     rm -rf "$folder"
     python3 -m venv "$folder"
-    "$folder/bin/pip" install --quiet --disable-pip-version-check "$1==$2"
+    "$folder/bin/pip" install --quiet --retries 10 --disable-pip-version-check "$1==$2"
     touch "$folder/complete"
 }
 

@@ -58,8 +58,8 @@ install_packages() {
     [ ${#missing[@]} -gt 0 ] || return 0
     local root=()
     [ "$EUID" = 0 ] || root=(sudo)
-    "${root[@]}" apt-get update -q
-    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "${missing[@]}"
+    "${root[@]}" apt-get -o Acquire::Retries=5 update -q
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o Acquire::Retries=5 install -qy --no-install-recommends "${missing[@]}"
 }
 
 install_nextest() {
@@ -98,7 +98,8 @@ make_prefix() {
     "$wine/wine64" wineboot.exe --init </dev/null >/dev/null 2>&1
     x86_64-w64-mingw32-gcc -O2 -Wall -shared scripts/windows/bcryptprimitives.c -ladvapi32 \
         -o "$WINEPREFIX/drive_c/windows/system32/bcryptprimitives.dll"
-    "$wine/wineserver64" -k
+    # It ends by itself, too.
+    "$wine/wineserver64" -k || true
     touch "$WINEPREFIX/complete"
 }
 
@@ -109,12 +110,16 @@ start_wine() {
     exec 9>"$cache/wine.lock"
     flock 9
     make_prefix
-    "$wine/wineserver64" -k || true
-    "$wine/wineserver64" --foreground --persistent </dev/null >/dev/null 2>&1 9>&- &
-    WINESERVER_PID=$!
-    export WINESERVER_PID
     trap '"$wine/wineserver64" -k || true' EXIT
-    "$wine/wine64" wineboot.exe </dev/null >/dev/null 2>&1 9>&-
+    for _ in 1 2 3; do
+        "$wine/wineserver64" -k || true
+        "$wine/wineserver64" --foreground --persistent </dev/null >/dev/null 2>&1 9>&- &
+        WINESERVER_PID=$!
+        "$wine/wine64" wineboot.exe </dev/null >/dev/null 2>&1 9>&-
+        # Whoever comes before it listens starts one that ends with the last program, and then this one has ended.
+        ! kill -0 "$WINESERVER_PID" 2>/dev/null || break
+    done
+    export WINESERVER_PID
 }
 
 run() {

@@ -8,6 +8,7 @@
 mod charter;
 mod coming_back;
 mod command;
+mod control;
 mod directory;
 mod entering;
 mod fanout;
@@ -39,6 +40,7 @@ mod sync;
 
 pub use charter::{Charter, FOR_GOOD, NAMES_MAX, Sanction, until};
 pub use command::{Command, Grant, Past, RoomCommand, RoomRequest, Standpoint};
+pub use control::{Attachment, Control};
 pub use directory::{Directory, NewRoom, NoteRooms, SLOW_S_MAX};
 pub use fanout::{FanOut, Find, Inbox, Ledger, PARKED_COMMANDS_MAX};
 pub use feed::{End, Feed, Tail, Verdict};
@@ -57,7 +59,5 @@ pub use ring::LogLine;
 pub use room::Room;
 pub use slot::Slot;
 pub use standing::{Right, Standing};
-pub use subscriber::{
-    Attachment, CONTROL_BIT, Control, LOBBY_BIT, MAILBOX_BIT, ROOMS_MAX, SLOTS_MAX, SessionId, Subscriber,
-};
+pub use subscriber::{CONTROL_BIT, LOBBY_BIT, MAILBOX_BIT, ROOMS_MAX, SLOTS_MAX, SessionId, Subscriber};
 pub use survey::{Behind, SLOW_MAX, SURVEY_PAGE, Survey, Totals, Whereabouts};

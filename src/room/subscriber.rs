@@ -1,7 +1,7 @@
 //! A session as the room floor knows it: a number, a name, and the ways to reach its writer.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::HashMap,
     fmt,
     net::{IpAddr, Ipv6Addr},
     sync::{
@@ -12,11 +12,11 @@ use std::{
 };
 
 use bytes::BytesMut;
-use chat_proto::{ErrorCode, LeaveReason, NameKey, Role, ServerPacket, Username};
+use chat_proto::{NameKey, Role, ServerPacket, Username};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::{Ignored, Log, Mailbox, Membership, MessageIds, ReadySet, Slot};
+use super::{Control, Ignored, Mailbox, MessageIds, ReadySet, Slot, control::ControlQueue};
 
 /// Requests a session may have unanswered. Full: its reader waits, and so does its socket.
 pub const SLOTS_MAX: u16 = 64;
@@ -40,44 +40,6 @@ impl fmt::Display for SessionId {
     }
 }
 
-/// What a writer needs to read a conversation: its log, its place there, and the bit that says it has news.
-#[derive(Clone)]
-pub struct Attachment {
-    /// The bit of the session's ready set.
-    pub bit: u32,
-    /// The conversation's lines.
-    pub log: Arc<Log>,
-    /// This session's place.
-    pub member: Arc<Membership>,
-}
-
-/// Bytes of packets that wait as one piece; a packet that comes after begins another.
-const PIECE_BYTES: usize = 4 * 1024;
-
-/// What a session's writer is told, in this order, beside the lines of its logs.
-pub enum Control {
-    /// Send these packets: answers, notices, pings.
-    Packets(BytesMut),
-    /// Read this conversation from now on.
-    Attach(Attachment),
-    /// Read this conversation to its end, and then no more.
-    Detach {
-        /// Its bit, free again when this has been done.
-        bit: u32,
-    },
-    /// Pass over what these people say from now on.
-    Ignore(Ignored),
-    /// The last whisper that there was when the session was resumed.
-    HoldMailbox(u64),
-    /// Read the mailbox from now on, if it is not read yet.
-    OpenMailbox {
-        /// The last whisper that the client has; `None`: as it was told.
-        after: Option<u64>,
-    },
-    /// Send nothing more but a goodbye with this code.
-    Close(ErrorCode, LeaveReason),
-}
-
 /// A session, as everyone but its own connection sees it. One that is resumed has another for its new connection, its
 /// successor, which has the same number, name, mailbox and numbers of lines.
 pub struct Subscriber {
@@ -96,7 +58,7 @@ pub struct Subscriber {
     resumable: AtomicBool,
     ready: ReadySet,
     slots: Semaphore,
-    control: Mutex<VecDeque<Queued>>,
+    control: ControlQueue,
     /// Until when a moderator of the server lets them say nothing, in milliseconds since 1970 UTC.
     muted_until: AtomicU64,
     away: AtomicBool,
@@ -115,12 +77,6 @@ pub struct Subscriber {
     ignored: Mutex<Option<Arc<HashMap<NameKey, Username>>>>,
 }
 
-struct Queued {
-    control: Control,
-    /// How many slots it gives back when it is taken.
-    slots: usize,
-}
-
 impl Subscriber {
     /// A session that nobody reaches yet.
     #[must_use]
@@ -137,7 +93,7 @@ impl Subscriber {
             resumable: AtomicBool::new(false),
             ready: ReadySet::new(),
             slots: Semaphore::new(SLOTS_MAX.into()),
-            control: Mutex::new(VecDeque::new()),
+            control: ControlQueue::default(),
             muted_until: AtomicU64::new(0),
             away: AtomicBool::new(false),
             gone: AtomicBool::new(false),
@@ -361,7 +317,7 @@ impl Subscriber {
 
     /// Tells the writer something that answers no request. The caller bounds how often.
     pub fn tell(&self, control: Control) {
-        self.control.lock().push_back(Queued { control, slots: 0 });
+        self.control.push(control);
         self.ready.mark(CONTROL_BIT);
     }
 
@@ -392,13 +348,7 @@ impl Subscriber {
     /// For the writer: what it is told next.
     #[must_use]
     pub fn next_control(&self) -> Option<Control> {
-        let mut queue = self.control.lock();
-        let Queued { control, slots } = queue.pop_front()?;
-        if queue.is_empty() {
-            // The silent majority keeps no queue.
-            *queue = VecDeque::new();
-        }
-        drop(queue);
+        let (control, slots) = self.control.pop()?;
         if slots > 0 {
             self.slots.add_permits(slots);
         }
@@ -417,19 +367,7 @@ impl Subscriber {
         if slots == 0 && self.is_absent() {
             return;
         }
-        let mut queue = self.control.lock();
-        match queue.back_mut() {
-            Some(Queued { control: Control::Packets(piece), slots: held }) if piece.len() < PIECE_BYTES => {
-                write(piece);
-                *held += slots;
-            }
-            _ => {
-                let mut piece = BytesMut::with_capacity(64);
-                write(&mut piece);
-                queue.push_back(Queued { control: Control::Packets(piece), slots });
-            }
-        }
-        drop(queue);
+        self.control.write(slots, write);
         self.ready.mark(CONTROL_BIT);
     }
 }

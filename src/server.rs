@@ -111,15 +111,9 @@ impl Server {
         );
         let found = Arc::clone(&registry);
         fan_out.set_find(Box::new(move |key| found.find(key)));
-        let ledger = recalled.as_ref().map(|recalled| {
-            let (ledger, entries) = mpsc::channel(LEDGER_ENTRIES);
-            fan_out.set_ledger(ledger);
-            let (store, inbox) = (recalled.store.clone(), inbox.downgrade());
-            tokio::spawn(keep(store, entries, inbox, Arc::clone(&metrics), unix_ms))
-        });
         // The lobby may go on with the epoch of a process where rooms had other numbers.
         fan_out.directory_mut().begin_epoch(pasts.epoch);
-        let (mut history, mut keeping) = (HistorySource::memory(), None);
+        let (mut history, mut verdicts, mut keeping) = (HistorySource::memory(), None, None);
         let (mut store, mut frozen, mut held) = (None, false, Vec::new());
         let (mut returning, mut last_session) = (Vec::new(), 0);
         if let Some(recalled) = recalled {
@@ -140,12 +134,18 @@ impl Server {
             }
             if pasts.are_kept {
                 let started = Keeping::start(config, live.clone(), &opened, &mut fan_out, &metrics, unix_ms);
-                (history, keeping) = (started.0, Some(started.1));
+                (history, verdicts, keeping) = (started.0, Some(started.1), Some(started.2));
             }
             (store, frozen, held) = (Some(opened), was_frozen, sanctions);
             (returning, last_session) = (sessions, highest);
         }
-        let (families, keeper) = Keeper::start(config, store.as_ref(), &mut fan_out, unix_ms);
+        let (families, keeper) = Keeper::start(config, store.as_ref(), &mut fan_out, verdicts, unix_ms);
+        let ledger = store.clone().map(|store| {
+            let (ledger, entries) = mpsc::channel(LEDGER_ENTRIES);
+            fan_out.set_ledger(ledger);
+            let (families, inbox) = (Arc::clone(&families), inbox.downgrade());
+            tokio::spawn(keep(store, entries, families, inbox, Arc::clone(&metrics), unix_ms))
+        });
         let storing = Storing::start(config, store.as_ref(), &families, &registry, &metrics).unzip();
         let doorkeeper =
             doorkeeper(config, &live, &everywhere, Arc::clone(&registry), store, frozen, families);

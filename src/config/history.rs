@@ -15,7 +15,8 @@ pub struct HistoryConfig {
     pub keep: bool,
     /// What it means that a line is answered.
     pub durability: Durability,
-    /// Under `full`: what becomes of lines while they cannot be stored. Whispers are refused in any case.
+    /// Under `full`: what becomes of lines, and of who comes and goes, while they cannot be stored. Whispers are refused in
+    /// any case.
     pub failing: Failing,
     /// Lines kept of each conversation. Beyond: the oldest go.
     pub lines: u64,

@@ -51,7 +51,8 @@ pub enum Control {
 pub(super) struct ControlQueue(Mutex<VecDeque<Queued>>);
 
 struct Queued {
-    control: Control,
+    /// `None`: an answer that is still to be decided.
+    control: Option<Control>,
     /// How many slots it gives back when it is taken.
     slots: usize,
 }
@@ -59,18 +60,18 @@ struct Queued {
 impl ControlQueue {
     /// Adds something that gives back no slot.
     pub fn push(&self, control: Control) {
-        self.0.lock().push_back(Queued { control, slots: 0 });
+        self.0.lock().push_back(Queued { control: Some(control), slots: 0 });
     }
 
-    /// What comes next, and how many slots it gives back.
+    /// What comes next, and how many slots it gives back; nothing while that is still to be decided.
     pub fn pop(&self) -> Option<(Control, usize)> {
         let mut queue = self.0.lock();
-        let Queued { control, slots } = queue.pop_front()?;
+        let Queued { control, slots } = queue.pop_front_if(|next| next.control.is_some())?;
         if queue.is_empty() {
             // The silent majority keeps no queue.
             *queue = VecDeque::new();
         }
-        Some((control, slots))
+        control.map(|control| (control, slots))
     }
 
     /// Adds the packet that `write` appends, behind its neighbours in the same piece: what is answered together leaves
@@ -78,15 +79,39 @@ impl ControlQueue {
     pub fn write(&self, slots: usize, write: impl FnOnce(&mut BytesMut)) {
         let mut queue = self.0.lock();
         match queue.back_mut() {
-            Some(Queued { control: Control::Packets(piece), slots: held }) if piece.len() < PIECE_BYTES => {
+            Some(Queued { control: Some(Control::Packets(piece)), slots: held })
+                if piece.len() < PIECE_BYTES =>
+            {
                 write(piece);
                 *held += slots;
             }
             _ => {
                 let mut piece = BytesMut::with_capacity(64);
                 write(&mut piece);
-                queue.push_back(Queued { control: Control::Packets(piece), slots });
+                queue.push_back(Queued { control: Some(Control::Packets(piece)), slots });
             }
         }
+    }
+
+    /// Keeps a place for an answer that is still to be decided. What is added after that comes after it.
+    pub fn reserve(&self) {
+        self.0.lock().push_back(Queued { control: None, slots: 1 });
+    }
+
+    /// Puts packets into the first place that is kept, and what is read after them.
+    pub fn fill(&self, packets: BytesMut, attachment: Option<Attachment>) {
+        let mut queue = self.0.lock();
+        let at = queue.iter().position(|one| one.control.is_none()).expect("a place is kept");
+        queue[at].control = Some(Control::Packets(packets));
+        if let Some(attachment) = attachment {
+            queue.insert(at + 1, Queued { control: Some(Control::Attach(attachment)), slots: 0 });
+        }
+    }
+
+    /// Keeps the first place no longer.
+    pub fn give_up(&self) {
+        let mut queue = self.0.lock();
+        let at = queue.iter().position(|one| one.control.is_none()).expect("a place is kept");
+        queue.remove(at);
     }
 }

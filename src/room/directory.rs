@@ -35,10 +35,13 @@ pub struct Directory {
     pub(super) records: Vec<Record>,
     /// Whom is told in which rooms a session is that may be resumed.
     note_rooms: NoteRooms,
+    /// The last change that it was told, where it has to be stored before it is answered.
+    noted: u64,
 }
 
-/// What is told in which rooms a session is now.
-pub type NoteRooms = Box<dyn Fn(SessionId, Vec<u64>) + Send>;
+/// What is told in which rooms a session is now. Returns the number of that change, if it has to be stored before it is
+/// answered, else 0. Numbers grow.
+pub type NoteRooms = Box<dyn Fn(SessionId, Vec<u64>) -> u64 + Send>;
 
 /// Where somebody is beside the lobby.
 pub(super) struct Stay {
@@ -85,7 +88,8 @@ impl Directory {
             stays: HashMap::new(),
             next: FIRST_ROOM,
             records: Vec::new(),
-            note_rooms: Box::new(|_, _| {}),
+            note_rooms: Box::new(|_, _| 0),
+            noted: 0,
         }
     }
 
@@ -109,6 +113,11 @@ impl Directory {
     /// Tells this in which rooms a session is that may be resumed, whenever that changes.
     pub fn set_note_rooms(&mut self, note_rooms: NoteRooms) {
         self.note_rooms = note_rooms;
+    }
+
+    /// The last change of where sessions are that has to be stored before it is answered; 0: none.
+    pub(super) fn noted(&self) -> u64 {
+        self.noted
     }
 
     /// Gives lines of rooms that are opened from now on a past of their own. The lobby may go on with one that began in
@@ -235,10 +244,10 @@ impl Directory {
     }
 
     /// Tells in which rooms somebody is now.
-    pub(super) fn tell_rooms(&self, one: &Subscriber) {
+    pub(super) fn tell_rooms(&mut self, one: &Subscriber) {
         if one.is_resumable() {
             let rooms = self.stays.get(&one.id()).into_iter().flat_map(|stay| &stay.rooms);
-            (self.note_rooms)(one.id(), rooms.map(|(room, _)| *room).collect());
+            self.noted = (self.note_rooms)(one.id(), rooms.map(|(room, _)| *room).collect());
         }
     }
 

@@ -14,6 +14,7 @@ use tokio::{
 
 use super::{
     Command, Directory, Entry, Hub, Log, SessionId, Subscriber,
+    places::Places,
     settling::{Kept, next_verdict},
 };
 use crate::{
@@ -63,8 +64,10 @@ pub struct FanOut {
     pub(super) metrics: Arc<Metrics>,
     pub(super) ledger: Option<Ledger>,
     pub(super) find: Find,
-    /// What it and the writer of the history tell each other, if there is one.
+    /// What it and those who store for it tell each other, if anything is stored.
     pub(super) kept: Option<Kept>,
+    /// What waits until it is stored where sessions are.
+    pub(super) places: Places,
     parked: BTreeMap<u64, Parked>,
     /// Where what a session has asked waits, and how much of it: what it asks next waits behind.
     waiting: HashMap<SessionId, (u64, usize)>,
@@ -99,8 +102,8 @@ impl FanOut {
         let directory = Directory::new(notice_members, lobby, rooms, move || told.notify_one());
         let (parked, waiting) = (BTreeMap::new(), HashMap::new());
         let find: Find = Box::new(|_| Err(ErrorCode::UserNotFound));
-        let (ledger, kept) = (None, None);
-        Self { directory, clock, progress, metrics, ledger, find, kept, parked, waiting }
+        let (ledger, kept, places) = (None, None, Places::default());
+        Self { directory, clock, progress, metrics, ledger, find, kept, places, parked, waiting }
     }
 
     /// Finds by this whom an act is about. Else nobody is found.
@@ -326,7 +329,7 @@ impl FanOut {
         let now = (self.clock)();
         match command {
             Command::Enter { slot, request, grant } => self.enter(slot, request, grant.as_deref(), now),
-            Command::Resume { slot, request, grant } => self.resume_session(slot, request, &grant, now),
+            Command::Resume { slot, request, grant } => self.answer_resume(slot, request, grant, now),
             Command::Locate { session, reply } => {
                 // Who asked may be gone.
                 let _ = reply.send(self.directory.standpoints(&session));

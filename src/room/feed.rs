@@ -1,4 +1,4 @@
-//! What the fan-out and the writer of the history tell each other: which logs have news, how they end, what is stored.
+//! What the fan-out and those who store for it tell each other: which logs have news, how they end, what is stored.
 
 use std::{
     collections::VecDeque,
@@ -51,7 +51,7 @@ pub struct Tail {
     over: AtomicBool,
 }
 
-/// What has become of lines that wait to be stored. Each conversation comes with the last line that this is about.
+/// What has become of what waits to be stored. Each conversation comes with the last line that this is about.
 pub enum Verdict {
     /// They are stored, or need not be.
     Stored(Vec<(u64, u64)>),
@@ -61,6 +61,10 @@ pub enum Verdict {
     Open,
     /// From now on all that is said does again.
     Hold,
+    /// Changes of where sessions are, up to this one, are stored, or need not be.
+    PlacesStored(u64),
+    /// They cannot be stored: those that wait are refused, and so is what would change more, until some are.
+    PlacesFail,
 }
 
 impl Feed {

@@ -24,6 +24,7 @@ mod mailbox;
 mod membership;
 mod message_ids;
 mod moderation;
+mod places;
 mod ready_set;
 mod record;
 mod requests;

@@ -9,8 +9,8 @@ use chat_proto::{
 use tokio::sync::mpsc::error::TrySendError;
 
 use super::{
-    Attachment, Control, Deed, FanOut, Lock, NewRoom, Record, RoomCommand, RoomRequest, Slot, Subscriber,
-    Target,
+    Deed, FanOut, Lock, NewRoom, Record, RoomCommand, RoomRequest, Slot, Subscriber, Target,
+    settling::STORE_RETRY_MS,
 };
 
 /// When whoever was refused because too much waits to be stored may try again, in milliseconds.
@@ -22,6 +22,8 @@ pub struct Entry {
     pub records: Vec<Record>,
     /// For the log that is never changed.
     pub deed: Deed,
+    /// The last change of where sessions are that is stored before anything is told; 0: none.
+    pub places: u64,
     /// What is told when it is stored.
     pub conclusion: Conclusion,
 }
@@ -66,17 +68,20 @@ impl FanOut {
             let refusal = Refusal { code: ErrorCode::Overloaded.into(), retry_ms: LEDGER_RETRY_MS };
             return slot.refuse(kind, Some(id), refusal);
         }
+        if self.places.refuse(&request, &by) {
+            self.metrics.reject(ErrorCode::StorageUnavailable);
+            let refusal = Refusal { code: ErrorCode::StorageUnavailable.into(), retry_ms: STORE_RETRY_MS };
+            return slot.refuse(kind, Some(id), refusal);
+        }
         match request {
             RoomRequest::Create { request, look, lock } => self.create(slot, request, (look, lock), now),
             RoomRequest::Join(request) => {
                 let entered = self.directory.join(&by, &request.name, request.password.as_str(), now);
-                let (entered, attachment) =
-                    apart(entered.map(|(entered, attached)| (entered, Some(attached))));
-                answer_then(slot, &ServerPacket::JoinRoomAnswer(self.outcome(id, entered)), attachment);
+                self.answer_entered(slot, (kind, id), entered);
             }
             RoomRequest::Leave(request) => {
-                let (left, attachment) = apart(self.directory.leave(&by, request.conversation, now));
-                answer_then(slot, &ServerPacket::LeaveRoomAnswer(self.outcome(id, left)), attachment);
+                let left = self.directory.leave(&by, request.conversation, now);
+                self.answer_left(slot, (id, request.conversation), left);
             }
             RoomRequest::List(request) => {
                 let page = self.directory.list(&by, request.after, request.limit);
@@ -131,7 +136,8 @@ impl FanOut {
         match &self.ledger {
             Some(_) if kept => {
                 let records = self.directory.with_what_was_not_stored(deed.conversation, records);
-                self.have_stored(Entry { records, deed, conclusion });
+                let places = self.directory.noted();
+                self.have_stored(Entry { records, deed, places, conclusion });
             }
             _ => conclusion.tell(),
         }
@@ -166,7 +172,8 @@ impl FanOut {
             return self.admit(slot, id, conversation, now);
         }
         let deed = self.directory.deed(&by, "create", conversation, &Remark::default());
-        self.have_stored(Entry { records, deed, conclusion: Conclusion::Admit { slot, id, conversation } });
+        let conclusion = Conclusion::Admit { slot, id, conversation };
+        self.have_stored(Entry { records, deed, places: 0, conclusion });
     }
 
     /// Lets the maker of a room in.
@@ -179,8 +186,7 @@ impl FanOut {
         if matches!(entered, Err(ErrorCode::RoomLimit)) && self.persists(conversation) {
             return self.take_back(slot, id, conversation, now);
         }
-        let (entered, attachment) = apart(entered.map(|(entered, attached)| (entered, Some(attached))));
-        answer_then(slot, &ServerPacket::CreateRoomAnswer(self.outcome(id, entered)), attachment);
+        self.answer_entered(slot, (kind::CREATE_ROOM, id), entered);
     }
 
     /// The maker of a room went into too many others while it was being stored. Refused, it is as if it had not been made.
@@ -190,7 +196,7 @@ impl FanOut {
         self.directory.end_room(conversation, "", now);
         let packet = ServerPacket::CreateRoomAnswer(self.outcome(id, Err(ErrorCode::RoomLimit)));
         let conclusion = Conclusion::Answer { slot, kind: kind::CREATE_ROOM, id, packet };
-        self.have_stored(Entry { records, deed, conclusion });
+        self.have_stored(Entry { records, deed, places: 0, conclusion });
     }
 
     fn persists(&self, conversation: u64) -> bool {
@@ -211,7 +217,7 @@ impl FanOut {
         }
     }
 
-    fn outcome<T>(&self, id: RequestId, outcome: Result<T, ErrorCode>) -> Answer<T> {
+    pub(super) fn outcome<T>(&self, id: RequestId, outcome: Result<T, ErrorCode>) -> Answer<T> {
         self.answer(id, outcome.map_err(Refusal::new))
     }
 }
@@ -230,22 +236,6 @@ impl Conclusion {
             Self::Answer { slot, kind, id, .. } => slot.refuse(kind, Some(id), refusal),
             Self::Admit { slot, id, .. } => slot.refuse(kind::CREATE_ROOM, Some(id), refusal),
         }
-    }
-}
-
-/// What is answered, and what is read from after the answer.
-fn apart<T, A>(outcome: Result<(T, Option<A>), ErrorCode>) -> (Result<T, ErrorCode>, Option<A>) {
-    match outcome {
-        Ok((answer, attachment)) => (Ok(answer), attachment),
-        Err(code) => (Err(code), None),
-    }
-}
-
-fn answer_then(slot: Slot, packet: &ServerPacket, attachment: Option<Attachment>) {
-    let subscriber = Arc::clone(slot.subscriber());
-    slot.answer(packet);
-    if let Some(attachment) = attachment {
-        subscriber.tell(Control::Attach(attachment));
     }
 }
 

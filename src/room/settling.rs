@@ -9,13 +9,13 @@ use tokio::sync::mpsc;
 
 use super::{Command, End, FanOut, Feed, Hub, Room, Slot, Subscriber, Verdict, fingerprint, keeping::Held};
 
-/// When whoever was refused because a line cannot be stored may try again, in milliseconds.
-const STORE_RETRY_MS: u32 = 1_000;
+/// When whoever was refused because something cannot be stored may try again, in milliseconds.
+pub(super) const STORE_RETRY_MS: u32 = 1_000;
 
-/// The fan-out's end of what it and the writer of the history tell each other. Dropped, it says that nothing more comes.
+/// The fan-out's end of what it and those who store for it tell each other. Dropped, it says that nothing more comes.
 pub(super) struct Kept {
     feed: Arc<Feed>,
-    /// What becomes of lines, where they wait to be stored.
+    /// What becomes of what waits to be stored, where anything does.
     verdicts: Option<mpsc::Receiver<Verdict>>,
 }
 
@@ -102,6 +102,8 @@ impl FanOut {
                 self.publish();
                 self.directory.hub_mut().hold();
             }
+            Verdict::PlacesStored(change) => self.settle_places(change),
+            Verdict::PlacesFail => self.refuse_places(),
         }
     }
 
@@ -123,13 +125,13 @@ impl FanOut {
         self.kept.as_ref().is_some_and(|kept| kept.verdicts.is_some())
     }
 
-    /// Waits until everything said is stored, or refused, and says how each conversation ends that lasts.
+    /// Waits until everything said and answered is stored, or refused, and says how each conversation ends that lasts.
     pub(super) async fn end_history(&mut self) {
-        while self.directory.hub().is_awaited()
+        while (self.directory.hub().is_awaited() || self.places.has_answers())
             && let Some(verdict) = next_verdict(&mut self.kept).await
         {
             self.take_verdict(verdict);
-            self.directory.hub_mut().tell(usize::MAX);
+            self.directory.hub_mut().publish();
         }
         if let Some(kept) = &self.kept {
             kept.feed.end(End::Heads(self.directory.hub().heads()));

@@ -16,7 +16,7 @@ use chat_proto::{NameKey, Role, ServerPacket, Username};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::{Control, Ignored, Mailbox, MessageIds, ReadySet, Slot, control::ControlQueue};
+use super::{Attachment, Control, Ignored, Mailbox, MessageIds, ReadySet, Slot, control::ControlQueue};
 
 /// Requests a session may have unanswered. Full: its reader waits, and so does its socket.
 pub const SLOTS_MAX: u16 = 64;
@@ -368,6 +368,24 @@ impl Subscriber {
             return;
         }
         self.control.write(slots, write);
+        self.ready.mark(CONTROL_BIT);
+    }
+
+    /// Keeps a place for an answer that is still to be decided, among what the writer is told.
+    pub(super) fn reserve(&self) {
+        self.control.reserve();
+    }
+
+    /// Queues packets in the first place that is kept, and what is read after them.
+    pub(super) fn fill(&self, packets: BytesMut, attachment: Option<Attachment>) {
+        self.control.fill(packets, attachment);
+        self.ready.mark(CONTROL_BIT);
+    }
+
+    /// Nothing comes in the first place that is kept.
+    pub(super) fn give_up(&self) {
+        self.control.give_up();
+        self.give_back(1);
         self.ready.mark(CONTROL_BIT);
     }
 }

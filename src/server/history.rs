@@ -9,7 +9,7 @@ use super::measured::Measured;
 use crate::{
     config::{Config, Durability, Live},
     metrics::Metrics,
-    room::{FanOut, Feed, Log},
+    room::{FanOut, Feed, Log, Verdict},
     session::{HistorySource, HistoryWriter, Upkeep, VERDICTS},
     store::{LastEpoch, Store},
 };
@@ -21,7 +21,8 @@ pub(super) struct Keeping {
 }
 
 impl Keeping {
-    /// Has what is said written to a database, and says where it can be read back.
+    /// Has what is said written to a database. Returns where it can be read back, and how else the fan-out is told that
+    /// something is stored.
     pub fn start(
         config: &Config,
         live: Live,
@@ -29,18 +30,19 @@ impl Keeping {
         fan_out: &mut FanOut,
         metrics: &Arc<Metrics>,
         clock: fn() -> u64,
-    ) -> (HistorySource, Self) {
+    ) -> (HistorySource, mpsc::Sender<Verdict>, Self) {
         let (history, feed) = (store.history().clone(), Arc::new(Feed::new(config.history.durability)));
         let (verdicts, taken) = mpsc::channel(VERDICTS);
         fan_out.set_history(Arc::clone(&feed), taken);
         let upkeep = Arc::new(Upkeep::default());
         let (store, failing) = (Measured::new(history.clone(), Arc::clone(metrics)), config.history.failing);
-        let writer = HistoryWriter::new(store, Arc::clone(&feed), verdicts, failing, Arc::clone(&upkeep));
+        let told = verdicts.clone();
+        let writer = HistoryWriter::new(store, Arc::clone(&feed), told, failing, Arc::clone(&upkeep));
         let keeping = Self {
             writer: tokio::spawn(writer.run()),
             upkeep: tokio::spawn(upkeep.run(history.clone(), live, clock)),
         };
-        (HistorySource::new(history, feed), keeping)
+        (HistorySource::new(history, feed), verdicts, keeping)
     }
 
     /// Waits until everything said is written, once nothing more is said. May be dropped and called again.

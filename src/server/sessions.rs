@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use chat_proto::millis;
-use tokio::task::JoinHandle;
+use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::{Config, Durability},
     net::{Absent, Shared},
-    room::{FanOut, Inbox},
+    room::{FanOut, Inbox, Verdict},
     session::{Doorkeeper, Families, FamilyChanges, Returning, Session, keep_families},
     store::Store,
 };
@@ -21,15 +21,19 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Stores what brings sessions back, if there is a database, and in which rooms they are.
+    /// Stores what brings sessions back, if there is a database, and in which rooms they are: before anybody is told, where
+    /// the fan-out waits for `verdicts`.
     pub fn start(
         config: &Config,
         store: Option<&Store>,
         fan_out: &mut FanOut,
+        verdicts: Option<mpsc::Sender<Verdict>>,
         clock: fn() -> u64,
     ) -> (Arc<Families>, Option<Self>) {
         let Some(store) = store else { return (Arc::new(Families::new(None)), None) };
-        let changes = Arc::new(FamilyChanges::new(config.history.durability == Durability::Full));
+        let verdicts = verdicts.filter(|_| config.history.durability == Durability::Full);
+        let verdicts = verdicts.map(|verdicts| (verdicts, config.history.failing));
+        let changes = Arc::new(FamilyChanges::new(verdicts));
         let noted = Arc::clone(&changes);
         fan_out
             .directory_mut()

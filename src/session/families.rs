@@ -19,7 +19,7 @@ use tokio::time::timeout;
 use super::family_changes::{FamilyChanges, FamilyRecord, KeptMailbox};
 use crate::{
     room::{Mailbox, SessionId},
-    store::{AccountId, FAMILY_BYTES},
+    store::{AccountId, FAMILY_BYTES, StoreError},
 };
 
 /// How long somebody who comes in waits for a slow database to store their token.
@@ -253,6 +253,17 @@ impl Families {
     pub async fn stored(&self) {
         if let Some(changes) = &self.changes {
             changes.stored().await;
+        }
+    }
+
+    /// Waits until a change of where sessions are is stored, if it has to be before anybody is told. An error: it cannot be
+    /// for now.
+    pub async fn placed(&self, change: u64) -> Result<(), StoreError> {
+        match &self.changes {
+            Some(changes) if !changes.is_stored(change).await => {
+                Err(StoreError::Unavailable("it does not store who is in the room".into()))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -4,14 +4,15 @@ use std::collections::HashMap;
 
 use chat_proto::{Role, Username};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 
 use super::{
     FamilyId,
     families::{TokenHash, Whose},
 };
 use crate::{
-    room::{SessionId, Whispered},
+    config::Failing,
+    room::{SessionId, Verdict, Whispered},
     store::{AccountId, Resumable},
 };
 
@@ -89,21 +90,32 @@ pub struct Changes {
 pub struct FamilyChanges {
     waiting: Mutex<Changes>,
     news: Notify,
-    stored: watch::Sender<u64>,
-    full: bool,
+    stored: watch::Sender<Stored>,
+    /// Where the fan-out is told what is stored, if it waits for that, and whether it does when nothing can be.
+    verdicts: Option<(mpsc::Sender<Verdict>, Failing)>,
+}
+
+/// How much of what has changed is stored.
+#[derive(Clone, Copy, Default)]
+struct Stored {
+    /// So many changes.
+    last: u64,
+    /// Further ones could not be.
+    fails: bool,
 }
 
 impl FamilyChanges {
-    /// Nothing has changed. Where durability is `full`, nobody is told of a token before it is stored.
+    /// Nothing has changed. Where durability is `full`, nobody is told of a token, or where they are, before it is stored:
+    /// the fan-out hears of that by these verdicts.
     #[must_use]
-    pub fn new(full: bool) -> Self {
-        Self { waiting: Mutex::default(), news: Notify::new(), stored: watch::Sender::new(0), full }
+    pub fn new(verdicts: Option<(mpsc::Sender<Verdict>, Failing)>) -> Self {
+        Self { waiting: Mutex::default(), news: Notify::new(), stored: watch::Sender::default(), verdicts }
     }
 
-    /// Whether nobody is told of a token before it is stored.
+    /// Whether nobody is told of a token, or where they are, before it is stored.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        self.full
+        self.verdicts.is_some()
     }
 
     /// A family is like this now.
@@ -136,9 +148,16 @@ impl FamilyChanges {
         self.change(|changes| drop(changes.mailboxes.insert(session, mailbox)));
     }
 
-    /// A session is in these rooms now, of all that there are.
-    pub fn put_rooms(&self, session: SessionId, rooms: Vec<u64>) {
-        self.change(|changes| drop(changes.rooms.insert(session, rooms)));
+    /// A session is in these rooms now, of all that there are. Returns which change that is, if nobody is told before it
+    /// is stored; else 0.
+    pub fn put_rooms(&self, session: SessionId, rooms: Vec<u64>) -> u64 {
+        let put = |changes: &mut Changes| drop(changes.rooms.insert(session, rooms));
+        if self.is_full() {
+            // However many wait: whoever is here came in when it could be stored.
+            return self.change_always(put);
+        }
+        self.change(put);
+        0
     }
 
     fn change(&self, change: impl FnOnce(&mut Changes)) {
@@ -153,12 +172,15 @@ impl FamilyChanges {
         }
     }
 
-    fn change_always(&self, change: impl FnOnce(&mut Changes)) {
+    /// Returns which change it is.
+    fn change_always(&self, change: impl FnOnce(&mut Changes)) -> u64 {
         let mut waiting = self.waiting.lock();
         waiting.noted += 1;
         change(&mut waiting);
+        let noted = waiting.noted;
         drop(waiting);
         self.news.notify_one();
+        noted
     }
 
     /// Takes what waits.
@@ -190,8 +212,26 @@ impl FamilyChanges {
     }
 
     /// They have been stored.
-    pub fn tell_stored(&self, changes: &Changes) {
-        self.stored.send_replace(changes.noted);
+    pub async fn tell_stored(&self, changes: &Changes) {
+        self.stored.send_replace(Stored { last: changes.noted, fails: false });
+        self.tell(|_| Verdict::PlacesStored(changes.noted)).await;
+    }
+
+    /// What waits cannot be stored for now.
+    pub async fn tell_failing(&self) {
+        self.stored.send_modify(|stored| stored.fails = true);
+        self.tell(|failing| match failing {
+            Failing::Refuse => Verdict::PlacesFail,
+            Failing::Forget => Verdict::PlacesStored(u64::MAX),
+        })
+        .await;
+    }
+
+    async fn tell(&self, verdict: impl FnOnce(Failing) -> Verdict) {
+        if let Some((verdicts, failing)) = &self.verdicts {
+            // The fan-out may have ended: nobody waits any more.
+            let _ = verdicts.send(verdict(*failing)).await;
+        }
     }
 
     /// Has whoever waits look again.
@@ -209,6 +249,13 @@ impl FamilyChanges {
         let noted = self.waiting.lock().noted;
         let mut stored = self.stored.subscribe();
         // Its sender is here.
-        let _ = stored.wait_for(|stored| *stored >= noted).await;
+        let _ = stored.wait_for(|stored| stored.last >= noted).await;
+    }
+
+    /// Waits until a change has been stored, or cannot be for now. Returns whether it has been.
+    pub async fn is_stored(&self, change: u64) -> bool {
+        let mut stored = self.stored.subscribe();
+        let known = stored.wait_for(|stored| stored.last >= change || stored.fails).await;
+        known.is_ok_and(|stored| stored.last >= change)
     }
 }

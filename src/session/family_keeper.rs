@@ -1,12 +1,12 @@
 //! Storing what brings sessions back over a restart, behind what happens: what has piled up, in one go.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Changes, FamilyChanges, FamilyId, FamilyRecord, KeptMailbox, SteadyClock,
+    Changes, FamilyChanges, FamilyId, FamilyRecord, KeptMailbox, STORE_PATIENCE, SteadyClock,
     history_writer::CLOSING_PATIENCE, ledger::person, letters::LETTER_AGE_MAX_MS, unavailable,
 };
 use crate::{
@@ -24,10 +24,24 @@ const LAPSED_GUESTS_MAX: u32 = 100_000;
 /// A session that is there does not expire: the largest time that is stored.
 const NEVER: u64 = i64::MAX as u64;
 
+/// What brings sessions back is written to. Times are milliseconds since 1970 UTC.
+pub trait FamilyStore: Clone + Send + Sync + 'static {
+    /// Writes changes, each all or not at all. A session that has lapsed is good for `ttl_ms` milliseconds more.
+    fn write(
+        &self,
+        changes: &Changes,
+        ttl_ms: u64,
+        now: u64,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Throws away what has expired.
+    fn expire(&self, now: u64) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
 /// Stores changes until `done` is cancelled, and then those that are left. A session that has lapsed is good for
 /// `ttl_ms` milliseconds more.
 pub async fn keep_families(
-    store: Store,
+    store: impl FamilyStore,
     changes: Arc<FamilyChanges>,
     ttl_ms: u64,
     clock: fn() -> u64,
@@ -51,7 +65,7 @@ pub async fn keep_families(
                 }
             }
             _ = expiring.tick() => {
-                if let Err(error) = expire(&store, clock.now_ms()).await {
+                if let Err(error) = store.expire(clock.now_ms()).await {
                     unavailable(&error);
                 }
             }
@@ -70,23 +84,45 @@ pub async fn keep_families(
     }
 }
 
-async fn expire(store: &Store, now: u64) -> Result<(), StoreError> {
-    store.resumes().expire(now, LAPSED_GUESTS_MAX).await?;
-    store.whispers().expire(now.saturating_sub(LETTER_AGE_MAX_MS)).await.map(drop)
-}
-
-async fn store_all(store: &Store, changes: &FamilyChanges, ttl_ms: u64, now: u64) -> Result<(), StoreError> {
+async fn store_all(
+    store: &impl FamilyStore,
+    changes: &FamilyChanges,
+    ttl_ms: u64,
+    now: u64,
+) -> Result<(), StoreError> {
     let taken = changes.take();
-    match write(store, &taken, ttl_ms, now).await {
+    let stored = {
+        let mut write = pin!(store.write(&taken, ttl_ms, now));
+        if let Ok(stored) = timeout(STORE_PATIENCE, &mut write).await {
+            stored
+        } else {
+            changes.tell_failing().await;
+            // It may still come about, and until it has ended nothing else can be stored.
+            write.await
+        }
+    };
+    match stored {
         Ok(()) => {
-            changes.tell_stored(&taken);
+            changes.tell_stored(&taken).await;
             Ok(())
         }
         Err(error) => {
             unavailable(&error);
             changes.put_back(taken);
+            changes.tell_failing().await;
             Err(error)
         }
+    }
+}
+
+impl FamilyStore for Store {
+    async fn write(&self, changes: &Changes, ttl_ms: u64, now: u64) -> Result<(), StoreError> {
+        write(self, changes, ttl_ms, now).await
+    }
+
+    async fn expire(&self, now: u64) -> Result<(), StoreError> {
+        self.resumes().expire(now, LAPSED_GUESTS_MAX).await?;
+        self.whispers().expire(now.saturating_sub(LETTER_AGE_MAX_MS)).await.map(drop)
     }
 }
 
@@ -158,7 +194,7 @@ mod tests {
     async fn a_stop_while_nothing_can_be_stored_tries_a_few_times_and_is_over() {
         let store = Store::open(&Place::memory()).await.expect("a database");
         store.close().await.expect("closed");
-        let (changes, done) = (Arc::new(FamilyChanges::new(false)), CancellationToken::new());
+        let (changes, done) = (Arc::new(FamilyChanges::new(None)), CancellationToken::new());
         changes.put_rooms(SessionId(1), vec![2]);
         let keeping = tokio::spawn(keep_families(store.clone(), changes, 1, || 1, done.clone()));
         done.cancel();

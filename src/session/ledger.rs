@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chat_proto::{ErrorCode, LOBBY, Relation, Username};
 use tokio::sync::mpsc::{Receiver, WeakSender};
 
-use super::{NAMES_VERSION, sanctions::Written, unavailable};
+use super::{Families, NAMES_VERSION, sanctions::Written, unavailable};
 use crate::{
     metrics::Metrics,
     room::{Command, Conclusion, Deed, Entry, FOR_GOOD, Kept, Record, Sanction},
@@ -15,22 +15,26 @@ use crate::{
 /// Acts that may wait to be stored. Full: further ones are refused with [`ErrorCode::Overloaded`].
 pub const LEDGER_ENTRIES: usize = 256;
 
-/// Stores acts in the order they were done, and then answers them. Ends when nobody can hand it any more.
+/// Stores acts in the order they were done, and then answers them, where it has to be when it is stored too who is in the
+/// room no longer. Ends when nobody can hand it any more.
 pub async fn keep(
     store: Store,
     mut entries: Receiver<Entry>,
+    families: Arc<Families>,
     inbox: WeakSender<Command>,
     metrics: Arc<Metrics>,
     clock: fn() -> u64,
 ) {
     // Ends of rooms that could not be stored: before anything else is written, they are.
     let mut ends: Vec<Deed> = Vec::new();
-    while let Some(Entry { records, deed, conclusion }) = entries.recv().await {
+    while let Some(Entry { records, deed, places, conclusion }) = entries.recv().await {
         let now = clock();
-        let stored = match write_ends(&store, &mut ends, now).await {
-            Ok(()) => write(&store, &records, &deed, now).await,
-            Err(error) => Err(error),
+        let write_all = async {
+            write_ends(&store, &mut ends, now).await?;
+            write(&store, &records, &deed, now).await?;
+            families.placed(places).await
         };
+        let stored = write_all.await;
         match stored {
             Ok(()) => match conclusion {
                 Conclusion::Admit { slot, id, conversation } => {

@@ -41,7 +41,7 @@ pub use bans::{BANS_MAX, Bans, Subject, Terms, parse_network};
 pub use dispatch::{Next, Slow};
 pub use families::{Ending, Families, FamilyId, Presented, TokenHash, Whose, family_of};
 pub use family_changes::{Changes, FamilyChanges, FamilyRecord, KeptMailbox};
-pub use family_keeper::keep_families;
+pub use family_keeper::{FamilyStore, keep_families};
 pub use hashing::{Busy, Hasher, Verdict};
 pub use history::{HistorySource, IgnoredNames};
 pub use history_writer::{HistoryStore, HistoryWriter, STORE_PATIENCE, VERDICTS};

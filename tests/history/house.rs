@@ -10,14 +10,15 @@ use iocp_chat::{
     config::{Bounds, Durability, Failing, RoomsConfig},
     metrics::Metrics,
     room::{Command, FanOut, Feed, Inbox, Log, Past, RoomCommand, RoomRequest},
-    session::{HistoryStore, HistoryWriter, Upkeep, VERDICTS},
+    session::{FamilyChanges, HistoryStore, HistoryWriter, Upkeep, VERDICTS, keep_families},
 };
 use tokio::{
     sync::{mpsc, oneshot},
     task::{JoinHandle, yield_now},
 };
+use tokio_util::sync::CancellationToken;
 
-use crate::lobby::Guest;
+use crate::{lobby::Guest, shelf::Shelf};
 
 /// A fan-out, and the writer of what is said there.
 pub struct House {
@@ -26,6 +27,7 @@ pub struct House {
     pub metrics: Arc<Metrics>,
     fan_out: JoinHandle<()>,
     writer: JoinHandle<bool>,
+    keeper: Option<(JoinHandle<()>, CancellationToken)>,
 }
 
 impl House {
@@ -41,21 +43,56 @@ impl House {
         (durability, failing): (Durability, Failing),
         store: impl HistoryStore,
     ) -> Self {
+        let config = RoomsConfig { log: rooms, ..RoomsConfig::default() };
+        Self::assemble(notice_members, lobby, config, (durability, failing), store, None)
+    }
+
+    /// Under `full`, where it is stored in `places` in which rooms they are who can come back. Everybody is told who comes
+    /// and goes.
+    pub fn open_keeping(rooms: RoomsConfig, failing: Failing, lines: &Shelf, places: &Shelf) -> Self {
+        let lobby = Log::new(LOBBY, 1, rooms.log);
+        Self::assemble(200, lobby, rooms, (Durability::Full, failing), lines.clone(), Some(places.clone()))
+    }
+
+    fn assemble(
+        notice_members: u32,
+        lobby: Log,
+        config: RoomsConfig,
+        (durability, failing): (Durability, Failing),
+        store: impl HistoryStore,
+        places: Option<Shelf>,
+    ) -> Self {
         let (inbox, commands) = mpsc::channel(1_024);
         let metrics = Arc::new(Metrics::new());
-        let config = RoomsConfig { log: rooms, ..RoomsConfig::default() };
         let mut fan_out = FanOut::new(notice_members, lobby, config, || 7, Arc::clone(&metrics));
         let feed = Arc::new(Feed::new(durability));
         let (verdicts, taken) = mpsc::channel(VERDICTS);
         fan_out.set_history(Arc::clone(&feed), taken);
         let upkeep = Arc::new(Upkeep::default());
+        let keeper = places.map(|places| {
+            let changes = Arc::new(FamilyChanges::new(Some((verdicts.clone(), failing))));
+            let (noted, done) = (Arc::clone(&changes), CancellationToken::new());
+            let note = move |session, rooms| noted.put_rooms(session, rooms);
+            fan_out.directory_mut().set_note_rooms(Box::new(note));
+            (tokio::spawn(keep_families(places, changes, 1, || 7, done.clone())), done)
+        });
         let writer = HistoryWriter::new(store, Arc::clone(&feed), verdicts, failing, upkeep);
         let (fan_out, writer) = (tokio::spawn(fan_out.run(commands)), tokio::spawn(writer.run()));
-        Self { inbox, feed, metrics, fan_out, writer }
+        Self { inbox, feed, metrics, fan_out, writer, keeper }
     }
 
     pub async fn enter(&self, number: u64) -> Guest {
-        let mut guest = Guest::new(number);
+        self.let_in(Guest::new(number)).await
+    }
+
+    /// Somebody who can come back.
+    pub async fn enter_resumable(&self, number: u64) -> Guest {
+        let guest = Guest::new(number);
+        guest.subscriber.set_resumable();
+        self.let_in(guest).await
+    }
+
+    async fn let_in(&self, mut guest: Guest) -> Guest {
         guest.ask_in(&self.inbox).await;
         while guest.packets.is_empty() {
             guest.take_next().await;
@@ -86,6 +123,10 @@ impl House {
     pub async fn close(self) -> bool {
         drop(self.inbox);
         self.fan_out.await.expect("it ends");
+        if let Some((keeper, done)) = self.keeper {
+            done.cancel();
+            keeper.await.expect("it ends");
+        }
         self.writer.await.expect("it ends")
     }
 }
@@ -181,6 +222,14 @@ fn word(packet: &ServerPacket) -> String {
         ServerPacket::WhisperLine(line) => format!("*{} {}", line.head.seq, line.text),
         ServerPacket::WhisperAnswer(Answer { id, outcome }) => answered(*id, outcome.as_ref().err().copied()),
         ServerPacket::LoginAnswer(_) => "welcome".into(),
+        ServerPacket::ResumeAnswer(Answer { outcome: Ok(welcome), .. }) => {
+            let places = welcome.conversations.0.iter().map(|place| place.conversation);
+            format!("welcome to {:?}", places.collect::<Vec<_>>())
+        }
+        ServerPacket::Removed(removed) => {
+            let entered = removed.entered.0.iter().map(|place| place.conversation);
+            format!("out of {}, into {:?}", removed.conversation, entered.collect::<Vec<_>>())
+        }
         other => format!("{other:?}"),
     }
 }

@@ -12,6 +12,8 @@ mod house;
 mod lobby;
 mod model;
 mod pages;
+mod places;
+mod places_model;
 mod process;
 mod replays;
 mod restarts;

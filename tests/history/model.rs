@@ -28,7 +28,7 @@ const MOODS: [Mood; 6] =
     [Mood::Well, Mood::Well, Mood::Slow(Duration::from_millis(20)), Mood::Hangs, Mood::Fails, Mood::Lies];
 
 /// Names the history that is being tried, if it fails.
-struct Named(u64);
+pub struct Named(pub u64);
 
 impl Drop for Named {
     fn drop(&mut self) {
@@ -39,10 +39,10 @@ impl Drop for Named {
 }
 
 /// xorshift64
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, end: u64) -> usize {
+    pub fn below(&mut self, end: u64) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

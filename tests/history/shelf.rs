@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
 use iocp_chat::{
-    session::{HistoryStore, MailboxStore},
+    session::{Changes, FamilyStore, HistoryStore, MailboxStore},
     store::{
         AccountId, Batch, EpochEnd, Letter, MailboxCut, NewLine, NewWhispers, StoreError, StoredMailbox,
         StoredText,
@@ -43,6 +43,8 @@ struct State {
     mailboxes: BTreeMap<(u64, u64), Letter>,
     /// Whispers that are kept for the one account there is.
     kept: Vec<Letter>,
+    /// The rooms that sessions are in.
+    rooms: BTreeMap<u64, Vec<u64>>,
 }
 
 impl Shelf {
@@ -50,7 +52,8 @@ impl Shelf {
     pub fn new() -> Self {
         let (lines, gaps, batches) = (BTreeMap::new(), Vec::new(), Vec::new());
         let (mailboxes, kept) = (BTreeMap::new(), Vec::new());
-        let state = State { mood: Mood::Well, lines, gaps, closed: None, batches, mailboxes, kept };
+        let rooms = BTreeMap::new();
+        let state = State { mood: Mood::Well, lines, gaps, closed: None, batches, mailboxes, kept, rooms };
         Self(Arc::new(Mutex::new(state)))
     }
 
@@ -81,6 +84,11 @@ impl Shelf {
             StoredText::Sealed(_) => panic!("nobody here seals anything"),
         };
         whispers.map(|((_, seq), letter)| (*seq, text(letter))).collect()
+    }
+
+    /// The rooms that a session is in.
+    pub fn rooms(&self, session: u64) -> Vec<u64> {
+        self.0.lock().rooms.get(&session).cloned().unwrap_or_default()
     }
 
     /// Keeps a whisper for the one account there is.
@@ -201,5 +209,22 @@ impl MailboxStore for Shelf {
     async fn load(&self, _session: u64) -> Result<Option<StoredMailbox>, StoreError> {
         self.wait().await;
         Ok(None)
+    }
+}
+
+impl FamilyStore for Shelf {
+    async fn write(&self, changes: &Changes, _ttl_ms: u64, _now: u64) -> Result<(), StoreError> {
+        let mood = self.wait().await;
+        if mood == Mood::Fails {
+            return Err(StoreError::Full("no room".into()));
+        }
+        let mut state = self.0.lock();
+        state.batches.push(changes.rooms.len());
+        state.rooms.extend(changes.rooms.iter().map(|(session, rooms)| (session.0, rooms.clone())));
+        if mood == Mood::Lies { Err(StoreError::Unavailable("who knows".into())) } else { Ok(()) }
+    }
+
+    async fn expire(&self, _now: u64) -> Result<(), StoreError> {
+        Ok(())
     }
 }

@@ -3,10 +3,10 @@
 use std::{net::IpAddr, time::Duration};
 
 use chat_proto::{
-    Answer, Attach, Attached, Broadcast, ClientPacket, CreateRoom, Credential, Hello, JoinRoom, LOBBY, Line,
-    List, Login, Logout, MAILBOX, Missed, Presence, Receipt, Refusal, Remark, Resume, ResumeToken, RoomChat,
-    RoomName, RoomPassword, RoomSettings, ServerPacket, Text, Username, VERSION, Welcome, Whisper,
-    WhisperReceipt, Who, WhoEntry, feature,
+    Act, Answer, Attach, Attached, Broadcast, ClientPacket, CreateRoom, Credential, Hello, JoinRoom, LOBBY,
+    LeaveRoom, Line, List, Login, Logout, MAILBOX, Missed, Moderate, Presence, Receipt, Refusal, Remark,
+    Resume, ResumeToken, RoomChat, RoomName, RoomPassword, RoomSettings, ServerPacket, Text, Username,
+    VERSION, Welcome, Whisper, WhisperReceipt, Who, WhoEntry, feature,
 };
 use iocp_chat::{config::Config, server::Server};
 use tokio::{io::DuplexStream, time::timeout};
@@ -219,6 +219,31 @@ impl Peer {
             ServerPacket::JoinRoomAnswer(Answer { outcome: Ok(entered), .. }) => entered.place,
             other => panic!("{other:?}"),
         }
+    }
+
+    /// Leaves a room.
+    pub async fn leave(&mut self, conversation: u64) {
+        match self.ask(|id| ClientPacket::LeaveRoom(LeaveRoom { id, conversation })).await {
+            ServerPacket::LeaveRoomAnswer(Answer { outcome: Ok(_), .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Puts somebody out of a room.
+    pub async fn kick(&mut self, conversation: u64, name: &str) {
+        let (name, reason) = (Username::parse(name).expect("a name"), Remark::default());
+        let act = Act::Kick as u16;
+        let request =
+            |id| ClientPacket::Moderate(Moderate { id, conversation, act, name, seconds: 0, reason });
+        match self.ask(request).await {
+            ServerPacket::ModerateAnswer(Answer { outcome: Ok(()), .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Whether it was in a conversation when it was welcomed.
+    pub fn was_in(&self, conversation: u64) -> bool {
+        self.welcome.conversations.0.iter().any(|place| place.conversation == conversation)
     }
 
     pub async fn who(&mut self) -> Vec<(String, u16)> {

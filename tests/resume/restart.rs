@@ -1,6 +1,6 @@
 //! Sessions that go on over a restart of the server, as a clean stop or a broken one leaves them.
 
-use chat_proto::{ClientPacket, ErrorCode, LOBBY, Presence, Resume, RoomSettings, UNKNOWN_END};
+use chat_proto::{ClientPacket, ErrorCode, LOBBY, Presence, Resume, RoomSettings, UNKNOWN_END, room_flag};
 use iocp_chat::{config::Durability, stop::StopReason};
 use tokio::time::{Duration, sleep, timeout};
 
@@ -195,6 +195,45 @@ async fn where_lines_are_stored_before_they_are_answered_a_broken_stop_loses_not
     assert_eq!(kim.told().await, "1/1 lee: two");
     kim.hears_nothing().await;
     stage.stop().await;
+}
+
+#[tokio::test]
+async fn where_lines_are_stored_before_they_are_answered_so_is_who_came_into_a_room_and_who_left_it() {
+    let fresh = fresh().await;
+    let mut config = quiet();
+    config.history.durability = Durability::Full;
+    let stage = Stage::at(&fresh.place, &config).await;
+    stage.register(&["kim"]).await;
+    let mut kim = stage.owner("kim").await;
+    let lasting = RoomSettings { capacity: 9, flags: room_flag::PERSISTENT, slow_s: 0 };
+    let room = kim.create("room", lasting).await.conversation;
+    let (lee, ann) = (Peer::log_in(&stage.server, "lee").await, Peer::log_in(&stage.server, "ann").await);
+    let (mut tokens, mut is_in) = ([kim.token(), lee.token(), ann.token()], false);
+    stage.break_off().await;
+
+    // As often as it breaks down: right behind the answer.
+    for step in 0..12 {
+        let stage = Stage::at(&fresh.place, &config).await;
+        let mut people = Vec::new();
+        for token in tokens {
+            people.push(Peer::resume(&stage.server, token).await.expect("good"));
+        }
+        let was_in: Vec<_> = people.iter().map(|one| one.was_in(room)).collect();
+        assert_eq!(was_in, [true, is_in, is_in], "step {step}");
+        tokens = [0, 1, 2].map(|one: usize| people[one].token());
+        let [kim, lee, ann] = &mut people[..] else { panic!("three") };
+        for one in [&mut *kim, &mut *lee, &mut *ann] {
+            one.attach(&[]).await;
+        }
+        is_in = !is_in;
+        if is_in {
+            tokio::join!(lee.join("room"), ann.join("room"));
+        } else {
+            // Somebody keeps order there.
+            tokio::join!(lee.leave(room), kim.kick(room, "ann"));
+        }
+        stage.break_off().await;
+    }
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ mod person;
 mod process;
 mod round;
 mod verdict;
+mod wanderer;
 
 use std::time::Duration;
 

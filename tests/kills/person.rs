@@ -102,6 +102,11 @@ impl Person {
         Self { name, session, events }
     }
 
+    /// What has come, if anything has.
+    pub fn try_next(&mut self) -> Option<Event> {
+        self.events.try_next()
+    }
+
     /// Listens until this line has come in the lobby, in `room` and as a whisper. Counts how often somebody is back.
     pub async fn listen(&mut self, room: u64, end: &str, back: &watch::Sender<usize>) -> Vec<Heard> {
         let (mut heard, mut going_on) = (Vec::new(), vec![LOBBY, room, MAILBOX]);

@@ -11,12 +11,15 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     house::{ACCOUNTS, Door, House},
     person::{self, END, Heard, Person, Place, Said, Whispered},
+    wanderer::wander,
 };
 
 /// Who talks; some have accounts.
 const TALKERS: [&str; 4] = ["kim", "lee", "pat", "손님"];
 /// Who only listens.
 const LISTENERS: [&str; 4] = ["ann", "bob", "sam", "손님둘"];
+/// The room that somebody comes into and leaves again and again.
+const PASSAGE: &str = "passage";
 /// Answers between two restarts, at most.
 const ANSWERS_MAX: usize = 300;
 /// Answers after the last restart of a round.
@@ -35,10 +38,13 @@ pub enum End {
 pub struct Story {
     rng: StdRng,
     room: u64,
+    passage: u64,
     rounds: usize,
     saved: Vec<String>,
     /// Lines that were answered.
     pub said: Vec<Said>,
+    /// How often somebody was told that they have come into a room, or left it.
+    pub moves: usize,
     /// Whispers that were answered, each one's in their order.
     pub whispered: Vec<Whispered>,
     /// Lines and whispers that could not be stored in time.
@@ -55,9 +61,11 @@ impl Story {
         Self {
             rng: StdRng::seed_from_u64(seed),
             room: 0,
+            passage: 0,
             rounds: 0,
             saved: Vec::new(),
             said: Vec::new(),
+            moves: 0,
             whispered: Vec::new(),
             unstored: BTreeSet::new(),
             heard: BTreeMap::new(),
@@ -90,6 +98,11 @@ impl Story {
                 (enough.clone(), answered.clone()),
             ));
         }
+        // Before anything ends: only who has been let in comes back by themselves.
+        let name = format!("wanderer{}", self.rounds);
+        let wanderer = Person::log_in(&door, &name, false, self.rng.random()).await;
+        let (passage, seed) = ((PASSAGE, self.passage), self.rng.random());
+        let wandering = tokio::spawn(wander(wanderer, passage, (seed, house.is_full()), enough.clone()));
         let sessions: Vec<_> = people.iter().map(|person| person.session.clone()).collect();
         for mut person in people {
             let (room, end, back) = (self.room, end.clone(), back.clone());
@@ -118,6 +131,7 @@ impl Story {
             self.whispered.extend(talk.whispered);
             self.unstored.extend(talk.unstored);
         }
+        self.moves += wandering.await.expect("they are where they were told that they are");
         // Nobody hears what they say themselves.
         person::say_the_end(&sessions[0], self.room, &others(TALKERS[0]), &end).await;
         person::say_the_end(&sessions[1], self.room, &[TALKERS[0].to_owned()], &end).await;
@@ -151,6 +165,10 @@ impl Story {
         let settings = RoomSettings { capacity: 99, flags: room_flag::PERSISTENT, slow_s: 0 };
         let made = people[0].session.create_room("work", "", settings, "").await.expect("made");
         self.room = made.place.conversation;
+        let made = people[0].session.create_room(PASSAGE, "", settings, "").await.expect("made");
+        self.passage = made.place.conversation;
+        // Nothing is said there: who heard only people come and go would be told that an epoch has ended.
+        people[0].session.leave_room(self.passage).await.expect("left");
         for person in &people[1..] {
             person.session.join_room("work", "").await.expect("open to all");
         }

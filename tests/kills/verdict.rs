@@ -39,10 +39,11 @@ pub fn nothing_is_missing(story: &Story) {
         assert!(missed.is_none(), "{name}: {missed:?}");
     }
     println!(
-        "{} lines answered, each heard once by {} people; {} whispers answered, each heard once; {} not stored in time",
+        "{} lines answered, each heard once by {} people; {} whispers answered, each heard once; {} moves answered; {} not stored in time",
         story.said.len(),
         story.heard.len(),
         story.whispered.len(),
+        story.moves,
         story.unstored.len()
     );
 }

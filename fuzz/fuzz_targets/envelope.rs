@@ -8,7 +8,7 @@ use chacha20poly1305::{
     ChaCha20Poly1305, KeyInit as _, Nonce,
     aead::{Aead as _, array::Array},
 };
-use chat_proto::{DeviceKey, Envelope, NameKey, Text, Username};
+use chat_proto::{DeviceKey, Envelope, KeyId, NameKey, Text, Username};
 use hpke::{
     Deserializable as _, Kem as _, OpModeS, Serializable as _, aead, kdf, kem, single_shot_seal_with_rng,
 };
@@ -20,7 +20,7 @@ mod client;
 
 use client::{
     hex,
-    seal::{Identity, KeyId, Names, OpenFault, Opened, Said, Sealed, seal},
+    seal::{Identity, Names, OpenFault, Opened, Said, Sealed, seal},
 };
 
 type Kem = kem::X25519HkdfSha256;

@@ -7,6 +7,7 @@ mod answer;
 mod client_packet;
 mod codec;
 mod credential;
+mod envelope;
 mod error_code;
 mod history;
 pub mod limits;
@@ -29,6 +30,7 @@ pub use answer::{Answer, Refusal};
 pub use client_packet::{ClientPacket, Rejection};
 pub use codec::{Frame, FrameError, PacketCodec};
 pub use credential::Credential;
+pub use envelope::{Envelope, EnvelopeParts, KeyId};
 pub use error_code::{Code, ErrorCode};
 pub use history::{History, HistoryEntry, HistoryPage};
 pub use limits::Limits;
@@ -46,7 +48,7 @@ pub use room_request::{
     Act, Announce, CloseRoom, CreateRoom, FreezeRegistration, Ignore, Ignored, JoinRoom, LeaveRoom, Moderate,
     RoomChat, RoomPassword, RoomSettings, Rooms, SetPresence, SetRoom, SetTopic, room_flag,
 };
-pub use sealed::{DeviceKey, Envelope, KeyEntry, KeysOf, KeysPage, PublishKey, RemoveKey, SealedLine, Words};
+pub use sealed::{DeviceKey, KeyEntry, KeysOf, KeysPage, PublishKey, RemoveKey, SealedLine, Words};
 pub use server_packet::{
     ErrorNotice, Goodbye, HelloAnswer, Presence, Receipt, Registered, ServerPacket, Welcome, WhisperReceipt,
     WhoEntry, WhoPage, way_in,

@@ -3,11 +3,10 @@
 use std::fmt;
 
 use bytes::BytesMut;
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use serde::{Deserialize, Serialize};
 
 use crate::{
-    Answer, Line, LineHead, List, ServerPacket, Text, WhisperReceipt,
-    limits::SEALED_BYTES_MAX,
+    Answer, Envelope, Line, LineHead, List, ServerPacket, Text, WhisperReceipt,
     line::borrowed,
     wire::{RequestId, encode_bounded, kind},
 };
@@ -20,43 +19,6 @@ pub struct DeviceKey(pub [u8; 32]);
 impl fmt::Debug for DeviceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "DeviceKey({:02x?}..)", &self.0[..4])
-    }
-}
-
-/// A whisper as only its recipient can read it: 1 to 3,968 bytes, which a server hands on as they are.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Envelope(Box<[u8]>);
-
-impl Envelope {
-    /// `None` when there are no bytes, or more than 3,968.
-    #[must_use]
-    pub fn new(bytes: &[u8]) -> Option<Self> {
-        (1..=SEALED_BYTES_MAX.into()).contains(&bytes.len()).then(|| Self(bytes.into()))
-    }
-
-    /// The bytes.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Envelope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Envelope({} bytes)", self.0.len())
-    }
-}
-
-impl Serialize for Envelope {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for Envelope {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let bytes = <&[u8]>::deserialize(deserializer)?;
-        Self::new(bytes).ok_or_else(|| D::Error::custom("not the bytes of an envelope"))
     }
 }
 

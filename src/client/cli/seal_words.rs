@@ -1,6 +1,6 @@
 //! What the program says about keys and sealed whispers, in English and Korean.
 
-use chat_proto::KeyEntry;
+use chat_proto::{KeyEntry, KeyId};
 
 use super::{
     escape::escape,
@@ -9,7 +9,7 @@ use super::{
     seals::{Report, Unread, Withheld},
     words::Lang,
 };
-use crate::client::seal::{KeyId, OpenFault, Standing};
+use crate::client::seal::{OpenFault, Standing};
 
 impl Lang {
     /// Why whispers are not sealed here; empty where nobody need be told.

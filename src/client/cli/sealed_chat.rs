@@ -1,6 +1,6 @@
 //! What a conversation tells of keys and of sealed whispers.
 
-use chat_proto::{Line, SealedLine};
+use chat_proto::{KeyId, Line, SealedLine};
 
 use super::{
     chat::Chat,
@@ -9,7 +9,7 @@ use super::{
     seals::{Seals, Trust, Unread, Unsealed},
     show::Style,
 };
-use crate::client::seal::{KeyId, Standing};
+use crate::client::seal::Standing;
 
 impl Chat<'_> {
     /// What there is to know of sealing before anything is said.

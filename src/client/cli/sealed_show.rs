@@ -1,6 +1,6 @@
 //! How sealed whispers and keys look, as text and as JSON.
 
-use chat_proto::{Line, SealedLine};
+use chat_proto::{KeyId, Line, SealedLine};
 
 use super::{
     json,
@@ -9,7 +9,7 @@ use super::{
     seals::{Report, Trust, Unread, Unsealed},
     show::{Shown, Style},
 };
-use crate::client::seal::{KeyId, OpenFault, Seen, Standing};
+use crate::client::seal::{OpenFault, Seen, Standing};
 
 impl Style<'_> {
     /// Shows a whisper in plain words; `is_expected_sealed`: its sender's are sealed otherwise.

@@ -3,7 +3,7 @@
 use std::{cell::RefCell, collections::BTreeSet, num::NonZeroUsize, time::Duration};
 
 use chat_proto::{
-    DeviceKey, Envelope, KeyEntry, NameKey, Role, SealedLine, Text, Username, feature, unix_ms,
+    DeviceKey, Envelope, KeyEntry, KeyId, NameKey, Role, SealedLine, Text, Username, feature, unix_ms,
 };
 use lru::LruCache;
 use tokio::time::Instant;
@@ -16,8 +16,7 @@ use super::{
 use crate::client::{
     Error, Requests, Session,
     seal::{
-        Contact, Identity, KeyId, Names, OpenFault, Said, SealFault, Sealed, Seen, Standing, safety_number,
-        seal,
+        Contact, Identity, Names, OpenFault, Said, SealFault, Sealed, Seen, Standing, safety_number, seal,
     },
 };
 

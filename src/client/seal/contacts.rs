@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chat_proto::{DeviceKey, NameKey, Username};
-
-use super::{DEVICES_MAX, KeyId};
+use chat_proto::{DeviceKey, Envelope, KeyId, NameKey, Username};
 
 /// People of one server whose keys are kept because they were met. Full: whoever is met further is met for the first time
 /// each time.
@@ -56,7 +54,8 @@ impl Contacts {
     /// These people.
     #[must_use]
     pub fn of(people: impl IntoIterator<Item = Contact>) -> Self {
-        let people = people.into_iter().filter(|contact| (1..=DEVICES_MAX).contains(&contact.keys.len()));
+        let people =
+            people.into_iter().filter(|contact| (1..=Envelope::DEVICES_MAX).contains(&contact.keys.len()));
         Self(people.map(|contact| (contact.name.key(), contact)).collect())
     }
 
@@ -114,12 +113,12 @@ impl Contacts {
     }
 
     /// Takes these keys for somebody's from now on, and does not say that they were compared. Without any, the person is
-    /// forgotten. More than [`DEVICES_MAX`] are not taken: nothing could be sealed to them.
+    /// forgotten. More than [`Envelope::DEVICES_MAX`] are not taken: nothing could be sealed to them.
     pub fn trust(&mut self, name: &Username, keys: &BTreeSet<DeviceKey>) {
         let key = name.key();
         if keys.is_empty() {
             self.0.remove(&key);
-        } else if keys.len() <= DEVICES_MAX {
+        } else if keys.len() <= Envelope::DEVICES_MAX {
             // Of fewer than were compared it is still said.
             let compared = |contact: &Contact| contact.verified && keys.is_subset(&contact.keys);
             let verified = self.0.get(&key).is_some_and(compared);
@@ -227,7 +226,7 @@ mod tests {
         assert_eq!(contacts.iter().count(), CONTACTS_MAX);
         let known = Username::parse("n0").expect("a name");
         assert_eq!(contacts.meet(&known, &keys(&[1])), Standing::Known, "whoever is known stays so");
-        let many: Vec<_> = (0..=u8::try_from(DEVICES_MAX).expect("few")).collect();
+        let many: Vec<_> = (0..=u8::try_from(Envelope::DEVICES_MAX).expect("few")).collect();
         contacts.trust(&known, &keys(&many));
         assert_eq!(contacts.get(&known.key()).expect("known").keys, keys(&[1]));
         assert_eq!(Contacts::default().meet(&lee(), &keys(&many)), Standing::New);

@@ -1,12 +1,10 @@
 //! A sealed whisper: made for the devices of one person, and opened by one of them.
 
-use std::fmt;
-
 use chacha20poly1305::{
     ChaCha20Poly1305, KeyInit as _, Nonce,
     aead::{Aead as _, array::Array},
 };
-use chat_proto::{DeviceKey, Envelope, NameKey};
+use chat_proto::{DeviceKey, Envelope, EnvelopeParts, KeyId, NameKey};
 use hpke::{
     Deserializable as _, OpModeR, OpModeS, Serializable as _, aead, kdf, kem, single_shot_open,
     single_shot_seal_with_rng,
@@ -21,45 +19,10 @@ pub(super) type Kem = kem::X25519HkdfSha256;
 type Kdf = kdf::HkdfSha256;
 type Aead = aead::ChaCha20Poly1305;
 
-/// Devices that one envelope is for. As many keys may an account have published.
-pub const DEVICES_MAX: usize = 8;
-
-/// What the bytes of an envelope begin with. A later form begins with another.
-const FORM: u8 = 1;
 /// What every key of this form is bound to, before the names.
 const LABEL: &[u8] = b"iocp-chat sealed whisper 1";
 
 const KEY_BYTES: usize = 32;
-/// Bytes of the key of a content as one device is given it, its tag included.
-const WRAPPED_BYTES: usize = KEY_BYTES + 16;
-/// Bytes for each device: which, what to come to a secret by, and the key of the content.
-const SLOT_BYTES: usize = KEY_ID_BYTES + KEY_BYTES + WRAPPED_BYTES;
-const KEY_ID_BYTES: usize = 8;
-
-/// The first bytes of a device's key: enough to find it by among a few, and proof of nothing.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct KeyId(pub [u8; KEY_ID_BYTES]);
-
-impl KeyId {
-    /// That of a key.
-    #[must_use]
-    pub fn of(key: &DeviceKey) -> Self {
-        Self(*key.0.first_chunk().expect("a key is longer"))
-    }
-}
-
-impl fmt::Display for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&crate::client::hex::write(&self.0))
-    }
-}
-
-impl fmt::Debug for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 /// Who whispers to whom: an envelope is of no use between others.
 #[derive(Clone, Copy, Debug)]
 pub struct Names<'a> {
@@ -72,7 +35,7 @@ pub struct Names<'a> {
 /// Why nothing is sealed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum SealFault {
-    /// There is nobody to seal it to, or more than [`DEVICES_MAX`].
+    /// There is nobody to seal it to, or more than [`Envelope::DEVICES_MAX`].
     #[error("{0} devices to seal to")]
     Devices(usize),
     /// What was published as a device's key is none.
@@ -115,7 +78,7 @@ pub fn seal(
     said: &Said,
     rng: &mut impl CryptoRng,
 ) -> Result<Envelope, SealFault> {
-    if !(1..=DEVICES_MAX).contains(&to.len()) {
+    if !(1..=Envelope::DEVICES_MAX).contains(&to.len()) {
         return Err(SealFault::Devices(to.len()));
     }
     let mut key = Zeroizing::new([0; KEY_BYTES]);
@@ -123,7 +86,7 @@ pub fn seal(
     let content = content_cipher(&key)
         .encrypt(&Nonce::default(), Zeroizing::new(said.to_bytes()).as_slice())
         .expect("a text is short");
-    let mut bytes = vec![FORM];
+    let mut bytes = vec![Envelope::FORM];
     bytes.extend(KeyId::of(&from.public()).0);
     bytes.push(u8::try_from(to.len()).expect("few"));
     let (mode, info) = (OpModeS::Auth((from.secret.clone(), from.public.clone())), info(names));
@@ -144,48 +107,33 @@ pub fn seal(
 
 /// An envelope, taken apart and not opened.
 #[derive(Clone, Copy, Debug)]
-pub struct Sealed<'a> {
-    sender: KeyId,
-    slots: &'a [[u8; SLOT_BYTES]],
-    content: &'a [u8],
-}
+pub struct Sealed<'a>(EnvelopeParts<'a>);
 
 impl<'a> Sealed<'a> {
     /// Takes an envelope apart.
     pub fn parse(envelope: &'a Envelope) -> Result<Self, OpenFault> {
-        Self::split(envelope.as_bytes()).ok_or(OpenFault::Form)
-    }
-
-    fn split(bytes: &'a [u8]) -> Option<Self> {
-        let ([FORM], rest) = bytes.split_first_chunk()? else { return None };
-        let (sender, rest) = rest.split_first_chunk()?;
-        let ([devices], rest) = rest.split_first_chunk()?;
-        let devices = usize::from(*devices);
-        let (slots, content) = rest.split_at_checked(devices * SLOT_BYTES)?;
-        let (slots, []) = slots.as_chunks() else { return None };
-        (1..=DEVICES_MAX).contains(&devices).then_some(Self { sender: KeyId(*sender), slots, content })
+        envelope.parts().map(Self).ok_or(OpenFault::Form)
     }
 
     /// Which device of the sender's has sealed it, as it says.
     #[must_use]
     pub fn sender(&self) -> KeyId {
-        self.sender
+        self.0.sender
     }
 
     /// Opens it by the key of this device. That `sender`, and nobody else but its recipient, can have sealed it is shown
     /// by that.
     pub fn open(&self, to: &Identity, sender: &DeviceKey, names: Names<'_>) -> Result<Opened, OpenFault> {
-        let ours = KeyId::of(&to.public());
-        let slot = self.slots.iter().find(|slot| slot.starts_with(&ours.0)).ok_or(OpenFault::NotForUs)?;
-        let (encapsulated, wrapped) = slot[KEY_ID_BYTES..].split_at(KEY_BYTES);
+        let (EnvelopeParts { slots, content, .. }, ours) = (self.0, KeyId::of(&to.public()));
+        let slot = slots.iter().find(|slot| slot.starts_with(&ours.0)).ok_or(OpenFault::NotForUs)?;
+        let (encapsulated, wrapped) = slot[KeyId::BYTES..].split_at(KEY_BYTES);
         let forged = |_| OpenFault::Forged;
         let mode = OpModeR::Auth(<Kem as hpke::Kem>::PublicKey::from_bytes(&sender.0).map_err(forged)?);
         let by = <Kem as hpke::Kem>::EncappedKey::from_bytes(encapsulated).map_err(forged)?;
-        let key =
-            single_shot_open::<Aead, Kdf, Kem>(&mode, &to.secret, &by, &info(names), wrapped, self.content);
+        let key = single_shot_open::<Aead, Kdf, Kem>(&mode, &to.secret, &by, &info(names), wrapped, content);
         let key = Zeroizing::new(key.map_err(forged)?);
         let key = key.first_chunk().ok_or(OpenFault::Forged)?;
-        let content = content_cipher(key).decrypt(&Nonce::default(), self.content);
+        let content = content_cipher(key).decrypt(&Nonce::default(), content);
         let content = Zeroizing::new(content.map_err(|_| OpenFault::Content)?);
         let said = Said::of_bytes(&content).ok_or(OpenFault::Content)?;
         Ok(Opened { said, nonce: *encapsulated.first_chunk().expect("it is longer") })

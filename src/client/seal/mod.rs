@@ -17,7 +17,7 @@ mod vector_tests;
 pub use book::Book;
 pub use contacts::{CONTACTS_MAX, Contact, Contacts, Standing};
 pub use content::Said;
-pub use envelope::{DEVICES_MAX, KeyId, Names, OpenFault, Opened, SealFault, Sealed, seal};
+pub use envelope::{Names, OpenFault, Opened, SealFault, Sealed, seal};
 pub use identity::Identity;
 pub use repeats::{REPEATS_MAX, Repeats, Seen};
 pub use safety_number::safety_number;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use chat_proto::{DeviceKey, Envelope, NameKey, Text, Username};
+use chat_proto::{DeviceKey, Envelope, KeyId, NameKey, Text, Username};
 use proptest::{collection::vec, prelude::*, proptest, sample::Index};
 use rand::{SeedableRng as _, rngs::StdRng};
 use serde::Deserialize;
 
-use super::{Identity, KeyId, Names, OpenFault, Opened, Said, SealFault, Sealed, safety_number, seal};
+use super::{Identity, Names, OpenFault, Opened, Said, SealFault, Sealed, safety_number, seal};
 use crate::client::hex;
 
 #[derive(Deserialize)]

@@ -1,7 +1,5 @@
 //! Why nothing is sealed, and to whom nothing is said plainly for all that.
 
-use chat_proto::Username;
-
 use super::{
     args::Args,
     key_files::{KeyFault, KeyFiles},
@@ -59,9 +57,7 @@ impl Unsealing {
     pub fn may_have_keys(&self, name: &str) -> bool {
         match &self.keyed {
             Keyed::Nobody => false,
-            Keyed::These(contacts) => {
-                Username::parse(name).is_ok_and(|name| contacts.get(&name.key()).is_some())
-            }
+            Keyed::These(contacts) => contacts.knows(name),
             Keyed::Anybody => true,
         }
     }

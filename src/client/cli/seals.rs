@@ -340,7 +340,7 @@ impl<'a> Seals<'a> {
     /// Whether keys of somebody are known, so that what they whisper can be expected to be sealed.
     #[must_use]
     pub fn knows(&self, name: &str) -> bool {
-        Username::parse(name).is_ok_and(|name| self.contact(&name).is_some())
+        self.files.update(|book| book.contacts(&self.server).knows(name))
     }
 
     fn contact(&self, name: &Username) -> Option<Contact> {

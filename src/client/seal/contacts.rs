@@ -70,6 +70,12 @@ impl Contacts {
         self.0.get(name)
     }
 
+    /// Whether keys of somebody are known; of what is no name nobody's are.
+    #[must_use]
+    pub fn knows(&self, name: &str) -> bool {
+        Username::parse(name).is_ok_and(|name| self.get(&name.key()).is_some())
+    }
+
     /// Takes note of the keys that a server says somebody has. Only the first are trusted by that.
     pub fn meet(&mut self, name: &Username, published: &BTreeSet<DeviceKey>) -> Standing {
         let Some(contact) = self.0.get_mut(&name.key()) else {

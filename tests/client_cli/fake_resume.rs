@@ -21,12 +21,12 @@ pub fn line_at(seq: u64, text: &str) -> ServerPacket {
     ServerPacket::BroadcastLine(Line { head: chat_proto::LineHead { seq, ..HEAD }, sender, text })
 }
 
-fn welcome(token: u8, conversations: &[Presence]) -> Welcome {
+fn welcome(role: Role, token: u8, conversations: &[Presence]) -> Welcome {
     Welcome {
         session: 7,
         name: "kim".to_owned(),
         time_ms: 0,
-        role: Role::Guest as u16,
+        role: role as u16,
         resume_token: Some(ResumeToken([token; 32])),
         grace_ms: 120_000,
         conversations: List(conversations.to_vec()),
@@ -42,8 +42,13 @@ impl Peer {
 
     /// Greets, and takes a login, which is answered with this token.
     pub fn let_in_lasting(&mut self, token: u8, conversations: &[Presence]) {
+        self.let_in_lasting_as(Role::Guest, token, conversations);
+    }
+
+    /// The same of somebody who may do this.
+    pub fn let_in_lasting_as(&mut self, role: Role, token: u8, conversations: &[Presence]) {
         let Some(ClientPacket::Login(login)) = self.recv() else { panic!("a Login is next") };
-        let outcome = Ok(welcome(token, conversations));
+        let outcome = Ok(welcome(role, token, conversations));
         self.send(&ServerPacket::LoginAnswer(Answer { id: login.id, outcome }));
     }
 
@@ -56,7 +61,7 @@ impl Peer {
     /// Takes this token, and gives the next; returns the cursors that come then.
     pub fn let_back_in(&mut self, token: u8, conversations: &[Presence]) -> Vec<Presence> {
         let id = self.recv_resume(token);
-        let outcome = Ok(welcome(token + 1, conversations));
+        let outcome = Ok(welcome(Role::Guest, token + 1, conversations));
         self.send(&ServerPacket::ResumeAnswer(Answer { id, outcome }));
         let Some(ClientPacket::Attach(attach)) = self.recv() else { panic!("an Attach is next") };
         let outcome = Ok(Attached { lost: List::default() });

@@ -20,6 +20,7 @@ mod process;
 mod reconnecting;
 mod rooms;
 mod sealing;
+mod sealing_anew;
 mod sealing_hostile;
 mod state;
 mod talking;

@@ -70,6 +70,11 @@ pub fn let_in(peer: &mut Peer) -> DeviceKey {
 pub fn publish(peer: &mut Peer) -> DeviceKey {
     peer.greet_granting(feature::SEALED, way_in::PASSWORD, LIMITS);
     peer.take_login(Role::User);
+    take_key(peer)
+}
+
+/// Takes the key of a device.
+pub fn take_key(peer: &mut Peer) -> DeviceKey {
     let Some(ClientPacket::PublishKey(published)) = peer.recv() else { panic!("a key is published") };
     peer.send(&ServerPacket::PublishKeyAnswer(Answer { id: published.id, outcome: Ok(()) }));
     published.key

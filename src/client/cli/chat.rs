@@ -73,6 +73,8 @@ pub struct Signals {
     pub changed: Notify,
     /// The session is another one.
     anew: Notify,
+    /// The session goes on over another connection.
+    resumed: Notify,
 }
 
 enum Ending {
@@ -106,6 +108,7 @@ impl Chat<'_> {
             ending = &mut listening => ending,
             never = self.keep() => match never {},
             never = self.rejoin() => match never {},
+            never = self.show_device() => match never {},
         };
         // An editor that waits to hand over a line shall not wait for ever.
         drop(lines);
@@ -145,9 +148,18 @@ impl Chat<'_> {
         loop {
             self.signals.anew.notified().await;
             self.publish_again().await;
+            self.tell_own_keys().await;
             if let Err(error) = self.go_in().await {
                 self.tell_no_room(&error).await;
             }
+        }
+    }
+
+    /// Publishes this device's key whenever the session goes on: the server may not know any more where it is read.
+    async fn show_device(&self) -> Infallible {
+        loop {
+            self.signals.resumed.notified().await;
+            self.publish_again().await;
         }
     }
 
@@ -272,6 +284,7 @@ impl Chat<'_> {
 
     /// What has become of rooms while there was no connection.
     async fn come_back(&self, back: &Resumed) {
+        self.signals.resumed.notify_one();
         for conversation in back.lost.iter().copied() {
             let room = self.rooms.shown(conversation).unwrap_or_default();
             self.rooms.lose(conversation);

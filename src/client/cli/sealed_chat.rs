@@ -6,7 +6,7 @@ use super::{
     chat::Chat,
     no_seals::{NoSeals, Unsealing},
     sealed_show::json_line,
-    seals::{Seals, Trust, Unread, Unsealed},
+    seals::{Trust, Unread, Unsealed},
     show::Style,
 };
 use crate::client::seal::Standing;
@@ -29,21 +29,22 @@ impl Chat<'_> {
         if let Some(file) = seals.files.made() {
             output.notice(lang.key_made(&file)).await;
         }
-        self.tell_own_keys(seals).await;
+        self.tell_own_keys().await;
         self.tell_of_contacts().await;
     }
 
-    /// This device's key is published once more, and what has become of one's own keys is told: the server may be another one.
+    /// This device's key is published once more, and with it what is sealed to it is asked for.
     pub(super) async fn publish_again(&self) {
         let Ok(seals) = self.seals else { return };
-        match seals.publish().await {
-            Ok(()) => self.tell_own_keys(seals).await,
-            Err(error) => self.output.warn(self.lang.no_seals(&NoSeals::Unpublished(error))).await,
+        if let Err(error) = seals.publish().await {
+            self.output.warn(self.lang.no_seals(&NoSeals::Unpublished(error))).await;
         }
     }
 
-    async fn tell_own_keys(&self, seals: &Seals<'_>) {
+    /// What has become of one's own keys.
+    pub(super) async fn tell_own_keys(&self) {
         let Self { lang, output, .. } = *self;
+        let Ok(seals) = self.seals else { return };
         let Ok(own) = seals.own_report().await else { return };
         if !own.has(seals.own_key()) {
             output.warn(lang.own_key_missing(seals.own_key())).await;
@@ -85,6 +86,7 @@ impl Chat<'_> {
         }
         self.tell_of_contacts().await;
     }
+
     /// Shows a whisper in plain words. Of somebody whose keys are known it is told that it was not sealed: it is what a
     /// server would say in their name.
     pub(super) async fn show_plain_whisper(&self, style: Style<'_>, line: &Line<String>) {

@@ -343,6 +343,13 @@ impl<'a> Seals<'a> {
         self.files.update(|book| book.contacts(&self.server).knows(name))
     }
 
+    /// The server says that somebody has none of the keys that it told: it is asked anew before more is said to them.
+    pub fn ask_anew(&self, name: &str) {
+        if let Ok(name) = Username::parse(name) {
+            self.answers.borrow_mut().pop(&name.key());
+        }
+    }
+
     fn contact(&self, name: &Username) -> Option<Contact> {
         self.files.update(|book| book.contacts(&self.server).get(&name.key()).cloned())
     }

@@ -325,7 +325,14 @@ impl<'a> Talker<'a> {
                 }
                 self.send_again(line, if asked.is_zero() { RETRY } else { asked }).await;
             }
-            Err(error) => self.failed(line.number, error).await,
+            Err(error) => {
+                if let (To::Sealed(name, _), Ok(seals)) = (&line.to, self.chat.seals)
+                    && matches!(&error, Error::Refused(refusal) if refusal.code == ErrorCode::NoKeys.into())
+                {
+                    seals.ask_anew(name);
+                }
+                self.failed(line.number, error).await;
+            }
         }
     }
 

@@ -290,11 +290,13 @@ impl<R: AsyncRead + Unpin> Desk<R> {
                 (whisper.text.answer(Answer { id: whisper.id, outcome }), outcome.err())
             }
             Slow::PublishKey(account, request) => {
-                let outcome = doorkeeper.publish_key(account, &request.key, (self.shared.clock)()).await;
+                let now = (self.shared.clock)();
+                let outcome = doorkeeper.publish_key(account, subscriber, &request.key, now).await;
                 (ServerPacket::PublishKeyAnswer(Answer { id: request.id, outcome }), outcome.err())
             }
             Slow::RemoveKey(account, request) => {
-                let outcome = doorkeeper.remove_key(account, &request.key).await;
+                let now = (self.shared.clock)();
+                let outcome = doorkeeper.remove_key(account, subscriber, &request.key, now).await;
                 (ServerPacket::RemoveKeyAnswer(Answer { id: request.id, outcome }), outcome.err())
             }
             Slow::KeysOf(request) => {

@@ -244,17 +244,4 @@ impl Subscriber {
     pub fn skip_whisper(&self) -> Result<(), Closed> {
         self.mailbox().skip()
     }
-
-    /// The same, of a client that reads sealed whispers, and may send some, or of one that does not.
-    #[must_use]
-    pub fn reading_sealed(mut self, reads_sealed: bool) -> Self {
-        self.reads_sealed = reads_sealed;
-        self
-    }
-
-    /// Whether its client reads sealed whispers, and may send some.
-    #[must_use]
-    pub fn reads_sealed(&self) -> bool {
-        self.reads_sealed
-    }
 }

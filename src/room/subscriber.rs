@@ -16,7 +16,9 @@ use chat_proto::{NameKey, Role, ServerPacket, Username};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-use super::{Attachment, Control, Ignored, Mailbox, MessageIds, ReadySet, Slot, control::ControlQueue};
+use super::{
+    Attachment, Control, Devices, Ignored, Mailbox, MessageIds, ReadySet, Slot, control::ControlQueue,
+};
 
 /// Requests a session may have unanswered. Full: its reader waits, and so does its socket.
 pub const SLOTS_MAX: u16 = 64;
@@ -52,8 +54,8 @@ pub struct Subscriber {
     first: Option<Arc<Self>>,
     /// Its client has yet to say from where it reads on.
     resumed: bool,
-    /// Its client reads sealed whispers, and may send some.
-    pub(super) reads_sealed: bool,
+    /// Where its client reads sealed whispers; `None`: it does not, nor may send any.
+    pub(super) devices: Option<Box<Mutex<Devices>>>,
     /// Another connection may go on with the session.
     resumable: AtomicBool,
     ready: ReadySet,
@@ -89,7 +91,7 @@ impl Subscriber {
             message_ids: MessageIds::default(),
             first: None,
             resumed: false,
-            reads_sealed: false,
+            devices: None,
             resumable: AtomicBool::new(false),
             ready: ReadySet::new(),
             slots: Semaphore::new(SLOTS_MAX.into()),
@@ -126,7 +128,12 @@ impl Subscriber {
         next.away.store(self.away.load(Ordering::Relaxed), Ordering::Relaxed);
         let next = next.coming_back();
         next.set_resumable();
-        Self { first: Some(Arc::clone(first)), ignored: Mutex::new(self.ignored.lock().clone()), ..next }
+        Self {
+            first: Some(Arc::clone(first)),
+            devices: self.devices.as_ref().map(|devices| Box::new(Mutex::new(devices.lock().clone()))),
+            ignored: Mutex::new(self.ignored.lock().clone()),
+            ..next
+        }
     }
 
     /// The session of somebody who has been here before, and has yet to say from where it reads on. It is

@@ -192,16 +192,17 @@ impl Session {
         if muted_until > time_ms {
             return Err(until(ErrorCode::Muted, muted_until, time_ms));
         }
-        let sealed = whisper.text.are_sealed();
-        if sealed && !self.subscriber().reads_sealed() {
+        if whisper.text.are_sealed() && !self.subscriber().reads_sealed() {
             return Err(Refusal::new(ErrorCode::PermissionDenied));
         }
         let recipient = self.registry().find(&whisper.to.key()).map_err(Refusal::new)?;
         if recipient.id() == self.id() {
             return Err(Refusal::new(ErrorCode::SelfTarget));
         }
-        if sealed && !recipient.reads_sealed() {
-            // Whoever is here with a client that does not read it is away for it: it waits for one that does.
+        if let Words::Sealed(envelope) = &whisper.text
+            && !recipient.opens(envelope)
+        {
+            // Whoever is here with none of the devices that it is for is away for it: it waits for one of them.
             let guest = recipient.role() == Role::Guest;
             return Err(Refusal::new(if guest { ErrorCode::NoKeys } else { ErrorCode::UserOffline }));
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat_proto::{ErrorCode, Refusal, Username, Whisper, WhisperReceipt, Words, kind};
+use chat_proto::{ErrorCode, KeyId, Refusal, Username, Whisper, WhisperReceipt, Words, kind};
 use tokio::{
     sync::{mpsc::error::TrySendError, oneshot},
     task::JoinHandle,
@@ -66,7 +66,7 @@ impl Doorkeeper {
 
     /// Keeps a whisper for somebody who is away. [`ErrorCode::UserOffline`] if too much waits for them already, or they
     /// have no account but were here; [`ErrorCode::UserNotFound`] if nobody knows them; [`ErrorCode::NoKeys`] if it is
-    /// sealed and they have nothing to open it with.
+    /// sealed, and to no device of which they have published a key.
     pub async fn keep_whisper(
         &self,
         from: &Subscriber,
@@ -84,8 +84,12 @@ impl Doorkeeper {
             // They hear nothing of the sender, who is not told so.
             return Ok(receipt);
         }
-        if whisper.text.are_sealed() && accounts.keys_of(&key).await?.is_empty() {
-            return Err(Refusal::new(ErrorCode::NoKeys));
+        if let Words::Sealed(envelope) = &whisper.text {
+            let published = accounts.keys_of(&key).await?;
+            let devices: Vec<_> = published.iter().map(|one| KeyId::of(&one.key)).collect();
+            if !envelope.is_for(&devices) {
+                return Err(Refusal::new(ErrorCode::NoKeys));
+            }
         }
         let letter = Letter {
             sender: from.name().as_str().into(),
@@ -107,7 +111,7 @@ impl Doorkeeper {
     }
 
     /// Hands over what has been kept for the owner of an account, into the mailbox of a session of theirs; what is sealed
-    /// only to a client that reads it. Dropped, it goes on by itself.
+    /// only if its client has shown a device that it is for. Dropped, it goes on by itself.
     pub(super) async fn hand_over_letters(
         &self,
         account: AccountId,
@@ -154,11 +158,7 @@ async fn hand_over(
     to: Arc<Subscriber>,
     registry: Arc<SessionRegistry>,
 ) -> Result<(), Refusal> {
-    let letters = if to.reads_sealed() {
-        waiting.take(account, older_than_ms).await
-    } else {
-        waiting.take_plain(account, older_than_ms).await
-    };
+    let letters = waiting.take(account, older_than_ms, &to.devices()).await;
     let mut arrived = Ok(());
     for letter in letters.map_err(|error| unavailable(&error))? {
         // The rules may have changed since it was kept.

@@ -1,5 +1,7 @@
 //! What the writer of mailboxes needs of a database.
 
+use chat_proto::KeyId;
+
 use crate::store::{AccountId, Letter, MailboxCut, NewWhispers, StoreError, StoredMailbox, Whispers};
 
 /// Where mailboxes are stored.
@@ -11,7 +13,7 @@ pub trait MailboxStore: Clone + Send + Sync + 'static {
     fn move_letters(
         &self,
         kept: (AccountId, u64),
-        sealed: bool,
+        devices: &[KeyId],
         mailbox: (u64, u64),
     ) -> impl Future<Output = Result<Vec<Letter>, StoreError>> + Send;
 
@@ -30,10 +32,10 @@ impl MailboxStore for Whispers {
     async fn move_letters(
         &self,
         kept: (AccountId, u64),
-        sealed: bool,
+        devices: &[KeyId],
         mailbox: (u64, u64),
     ) -> Result<Vec<Letter>, StoreError> {
-        self.move_to_mailbox(kept, sealed, mailbox).await
+        self.move_to_mailbox(kept, devices, mailbox).await
     }
 
     async fn cut(&self, cuts: &[MailboxCut]) -> Result<(), StoreError> {

@@ -35,8 +35,8 @@ const RETRY: Duration = Duration::from_secs(2);
 pub enum MailboxRequest {
     /// Stores a whisper, hands it over then, and answers it.
     Whisper(WaitingWhisper),
-    /// Hands over what is kept for the owner of an account to a session of theirs; what is sealed only to one that reads
-    /// it.
+    /// Hands over what is kept for the owner of an account to a session of theirs; what is sealed only if its client has
+    /// shown a device that it is for.
     Letters {
         /// The account.
         account: AccountId,
@@ -158,11 +158,11 @@ impl<S: MailboxStore> MailboxWriter<S> {
 
     /// What cannot be moved now is the next time that its recipient comes.
     async fn move_letters(&mut self, account: AccountId, older_than_ms: u64, to: &Arc<Subscriber>) {
-        let (head, sealed) = (to.mailbox().head(), to.reads_sealed());
+        let (head, devices) = (to.mailbox().head(), to.devices());
         let (store, families) = (self.store.clone(), Arc::clone(&self.families));
         let move_all = async {
             families.stored().await;
-            store.move_letters((account, older_than_ms), sealed, (to.id().0, head)).await
+            store.move_letters((account, older_than_ms), &devices, (to.id().0, head)).await
         };
         let Ok(letters) = self.in_time(move_all, || ()).await else {
             return self.doubt(to, Some(account));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chat_proto::DeviceKey;
+use chat_proto::{DeviceKey, KeyId};
 use sqlx::{Row as _, any::AnyRow, query};
 
 use super::{
@@ -19,6 +19,7 @@ const COUNT_OTHERS: &str = "SELECT count(*) FROM device_keys WHERE account = $1 
 const PUBLISH: &str =
     "INSERT INTO device_keys (account, key, published_ms) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
 const REMOVE: &str = "DELETE FROM device_keys WHERE account = $1 AND key = $2";
+const OF_ACCOUNT: &str = "SELECT key FROM device_keys WHERE account = $1";
 const OF: &str = "SELECT key, published_ms FROM device_keys \
                   WHERE account = (SELECT id FROM accounts WHERE name_key = $1) ORDER BY id";
 
@@ -77,11 +78,23 @@ impl DeviceKeys {
 
 impl PublishedKey {
     fn from_row(row: &AnyRow) -> Result<Self, StoreError> {
-        let key: Vec<u8> = row.try_get("key")?;
-        let key =
-            key.try_into().map_err(|_| StoreError::Corrupt("a device key that is not 32 bytes".into()))?;
-        Ok(Self { key: DeviceKey(key), published_ms: from_stored(row.try_get("published_ms")?) })
+        Ok(Self { key: key_of(row)?, published_ms: from_stored(row.try_get("published_ms")?) })
     }
+}
+
+fn key_of(row: &AnyRow) -> Result<DeviceKey, StoreError> {
+    let key: Vec<u8> = row.try_get("key")?;
+    let key = key.try_into().map_err(|_| StoreError::Corrupt("a device key that is not 32 bytes".into()))?;
+    Ok(DeviceKey(key))
+}
+
+/// Which devices an account has keys of.
+pub(super) async fn ids_of(
+    transaction: &mut Transaction,
+    account: AccountId,
+) -> Result<Vec<KeyId>, StoreError> {
+    let rows = transaction.rows(query(OF_ACCOUNT).bind(account.0)).await?;
+    rows.iter().map(|row| key_of(row).map(|key| KeyId::of(&key))).collect()
 }
 
 async fn publish(

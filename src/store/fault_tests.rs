@@ -211,7 +211,7 @@ async fn on_a_full_disk_no_token_and_no_whisper_is_half_stored() {
             }
         };
         assert!(matches!(error, StoreError::Full(_)), "{error}");
-        assert_eq!(store.whispers().take(kim, 0).await.expect("taken").len(), kept);
+        assert_eq!(store.whispers().take(kim, 0, &[]).await.expect("taken").len(), kept);
         store.resumes().expire(u64::MAX, 0).await.expect("room");
     }
     fresh.place.check().await.expect("whole");

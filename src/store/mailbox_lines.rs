@@ -1,5 +1,6 @@
 //! Whispers that are stored in mailboxes before anybody hears them.
 
+use chat_proto::KeyId;
 use sqlx::query;
 
 use super::{
@@ -48,17 +49,17 @@ impl Whispers {
         transaction.settle(done).await
     }
 
-    /// Moves all that is kept for an account into the mailbox of a session of its owner, after the whisper `head`, and
-    /// returns it, the oldest first: the first has the next number. What was said at `older_than_ms` or before is left out,
-    /// and gone too; what is sealed stays where it is unless `sealed`.
+    /// Moves what is kept for an account and can be read on one of these devices, as [`take`](Self::take) says, into the
+    /// mailbox of a session of its owner, after the whisper `head`, and returns it, the oldest first: the first has the next
+    /// number.
     pub async fn move_to_mailbox(
         &self,
         (account, older_than_ms): (AccountId, u64),
-        sealed: bool,
+        devices: &[KeyId],
         (session, head): (u64, u64),
     ) -> Result<Vec<Letter>, StoreError> {
         let mut transaction = self.database.begin().await?;
-        let done = move_letters(&mut transaction, (account, older_than_ms), sealed, (session, head)).await;
+        let done = move_letters(&mut transaction, (account, older_than_ms), devices, (session, head)).await;
         transaction.settle(done).await
     }
 
@@ -98,10 +99,10 @@ async fn add(transaction: &mut Transaction, new: &[NewWhispers]) -> Result<(), S
 async fn move_letters(
     transaction: &mut Transaction,
     (account, older_than_ms): (AccountId, u64),
-    sealed: bool,
+    devices: &[KeyId],
     (session, head): (u64, u64),
 ) -> Result<Vec<Letter>, StoreError> {
-    let letters = take(transaction, account, older_than_ms, sealed).await?;
+    let letters = take(transaction, account, older_than_ms, devices).await?;
     if !letters.is_empty() {
         let lines = (head + 1..).zip(letters.iter().cloned()).collect();
         add(transaction, &[NewWhispers { session, forgotten: 0, lines }]).await?;

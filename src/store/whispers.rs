@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use sqlx::query;
+use chat_proto::{Envelope, KeyId};
+use sqlx::{Row as _, query};
 
 use super::{
-    AccountId, Keeping, Letter, LetterLimits, SentWhisper, StoreError,
+    AccountId, Keeping, Letter, LetterLimits, SentWhisper, StoreError, StoredText,
     database::{Database, Transaction},
-    number,
+    device_keys, number,
     retention::STEP_ROWS,
     session_numbers,
     time::stored,
@@ -25,9 +26,10 @@ const COUNT: &str = "SELECT count(*) AS letters, \
 const KEEP: &str = "INSERT INTO letters (account, sender, session, message_id, time_ms, text, sealed) \
                     VALUES ($1, $2, $3, $4, $5, $6, $7)";
 /// What is sealed only where `$2` is not 0.
-const READ: &str = "SELECT sender, session AS sender_session, message_id, time_ms, text, sealed FROM letters \
+const READ: &str = "SELECT id, sender, session AS sender_session, message_id, time_ms, text, sealed FROM letters \
                     WHERE account = $1 AND (sealed IS NULL OR $2 <> 0) ORDER BY id";
-const REMOVE: &str = "DELETE FROM letters WHERE account = $1 AND (sealed IS NULL OR $2 <> 0)";
+const REMOVE_PLAIN: &str = "DELETE FROM letters WHERE account = $1 AND sealed IS NULL";
+const REMOVE_SEALED: &str = "DELETE FROM letters WHERE id = $1";
 const EXPIRE: &str = "DELETE FROM letters WHERE id IN \
                       (SELECT id FROM letters WHERE time_ms <= $1 ORDER BY time_ms LIMIT $2)";
 const EXPIRE_IN_MAILBOXES: &str = "DELETE FROM mailbox_lines WHERE (session, seq) IN \
@@ -61,29 +63,17 @@ impl Whispers {
         transaction.settle(done).await
     }
 
-    /// Takes all that is kept for an account, the oldest first; what was said at `older_than_ms` or before is left out,
-    /// and gone too.
-    pub async fn take(&self, account: AccountId, older_than_ms: u64) -> Result<Vec<Letter>, StoreError> {
-        self.take_of(account, older_than_ms, true).await
-    }
-
-    /// The same, and leaves what is sealed.
-    pub async fn take_plain(
+    /// Takes what is kept for an account and can be read on one of these devices, the oldest first: what is plain, and what
+    /// is sealed to one of them, or to none whose key is published any more. Of all, what was said at `older_than_ms` or
+    /// before is left out, and gone too.
+    pub async fn take(
         &self,
         account: AccountId,
         older_than_ms: u64,
-    ) -> Result<Vec<Letter>, StoreError> {
-        self.take_of(account, older_than_ms, false).await
-    }
-
-    async fn take_of(
-        &self,
-        account: AccountId,
-        older_than_ms: u64,
-        sealed: bool,
+        devices: &[KeyId],
     ) -> Result<Vec<Letter>, StoreError> {
         let mut transaction = self.database.begin().await?;
-        let done = take(&mut transaction, account, older_than_ms, sealed).await;
+        let done = take(&mut transaction, account, older_than_ms, devices).await;
         transaction.settle(done).await
     }
 
@@ -142,25 +132,38 @@ async fn keep(
     Ok(Keeping::Kept)
 }
 
-/// Takes what is kept for an account, what is sealed only if `sealed`.
+/// As [`Whispers::take`].
 pub(super) async fn take(
     transaction: &mut Transaction,
     account: AccountId,
     older_than_ms: u64,
-    sealed: bool,
+    devices: &[KeyId],
 ) -> Result<Vec<Letter>, StoreError> {
     transaction.run(query(LOCK).bind(account.0)).await?;
     transaction.run(query(FORGET_OLD).bind(account.0).bind(stored(older_than_ms))).await?;
-    let rows = transaction.rows(query(READ).bind(account.0).bind(i64::from(sealed))).await?;
-    if !rows.is_empty() {
-        transaction.run(query(REMOVE).bind(account.0).bind(i64::from(sealed))).await?;
+    let reads_sealed = !devices.is_empty();
+    let published = if reads_sealed { device_keys::ids_of(transaction, account).await? } else { Vec::new() };
+    let mut taken = Vec::new();
+    for row in transaction.rows(query(READ).bind(account.0).bind(i64::from(reads_sealed))).await? {
+        let letter = Letter::from_row(&row)?;
+        if let StoredText::Sealed(bytes) = &letter.text {
+            // What is no envelope any more waits for nobody.
+            if Envelope::new(bytes).is_some_and(|one| one.is_for(&published) && !one.is_for(devices)) {
+                continue;
+            }
+            transaction.run(query(REMOVE_SEALED).bind(row.try_get::<i64, _>("id")?)).await?;
+        }
+        taken.push(letter);
     }
-    rows.iter().map(Letter::from_row).collect()
+    if taken.iter().any(|letter| matches!(letter.text, StoredText::Plain(_))) {
+        transaction.run(query(REMOVE_PLAIN).bind(account.0)).await?;
+    }
+    Ok(taken)
 }
 
 #[cfg(test)]
 mod tests {
-    use sqlx::{AssertSqlSafe, Row as _};
+    use sqlx::AssertSqlSafe;
 
     use super::*;
     use crate::store::{

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, ops::RangeInclusive, sync::Arc, time::Duration};
 
+use chat_proto::KeyId;
 use iocp_chat::{
     session::{Changes, FamilyStore, HistoryStore, MailboxStore},
     store::{
@@ -176,7 +177,7 @@ impl MailboxStore for Shelf {
     async fn move_letters(
         &self,
         _kept: (AccountId, u64),
-        _sealed: bool,
+        _devices: &[KeyId],
         (session, head): (u64, u64),
     ) -> Result<Vec<Letter>, StoreError> {
         let letters = self.0.lock().kept.clone();

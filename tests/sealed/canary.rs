@@ -5,17 +5,13 @@ use std::{
     io::{Read, Write},
     net::{Shutdown, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
     sync::{Arc, Mutex},
     thread,
 };
 
 use serde_json::Value;
 
-use crate::{
-    folder::Folder,
-    process::{ServerProcess, program},
-};
+use crate::programs::{House, whispers};
 
 /// What is whispered, in no word of which there is a line end.
 const SEALED: [&str; 2] = ["canary 카나리아 one, while lee is away", "canary 카나리아 two, to their face"];
@@ -59,63 +55,6 @@ fn hand_on(mut from: TcpStream, mut to: TcpStream, keep: &Mutex<Vec<u8>>) {
         }
     }
     let _ = to.shutdown(Shutdown::Write);
-}
-
-struct House {
-    folder: Folder,
-    password: PathBuf,
-}
-
-impl House {
-    fn new() -> Self {
-        let folder = Folder::new("chat sealed");
-        let password = folder.join("password.txt");
-        fs::write(&password, "correct horse\n").expect("the folder is ours");
-        fs::create_dir(folder.join("data")).expect("a new folder");
-        let house = Self { folder, password };
-        for name in ["kim", "lee"] {
-            house.run(&["user", "add", name, "--password-file", &house.password.display().to_string()]);
-        }
-        house
-    }
-
-    fn data(&self) -> PathBuf {
-        self.folder.join("data")
-    }
-
-    fn run(&self, args: &[&str]) {
-        let done = Command::new(program()).arg("--data").arg(self.data()).args(args).output();
-        let done = done.expect("it starts");
-        assert!(done.status.success(), "{args:?}: {done:?}");
-    }
-
-    fn serve(&self) -> ServerProcess {
-        ServerProcess::with_accounts(&self.data(), &["--log", "trace"])
-    }
-
-    fn client(&self, address: SocketAddr, name: &str, args: &[&str]) -> Child {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_chat-client"));
-        command.arg(address.to_string()).args(["-u", name, "--json", "--password-file"]).arg(&self.password);
-        command.arg("--keys").arg(self.folder.join(format!("{name}.json"))).args(args);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.spawn().expect("it starts")
-    }
-
-    /// Runs a client on an input to its end.
-    fn talk(&self, address: SocketAddr, name: &str, args: &[&str], input: &str) -> Output {
-        let mut client = self.client(address, name, args);
-        client.stdin.take().expect("piped").write_all(input.as_bytes()).expect("it reads");
-        let done = client.wait_with_output().expect("it ends");
-        assert!(done.status.success(), "{name}: {done:?}");
-        done
-    }
-}
-
-/// The whispers that a client has written.
-fn whispers(output: &Output) -> Vec<Value> {
-    let lines = String::from_utf8(output.stdout.clone()).expect("UTF-8");
-    let records = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
-    records.filter(|record| record["type"] == "whisper").collect()
 }
 
 fn has(bytes: &[u8], words: &str) -> bool {

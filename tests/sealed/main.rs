@@ -3,6 +3,7 @@
 mod canary;
 #[path = "../common/mod.rs"]
 mod common;
+mod devices;
 mod directory;
 #[path = "../common/folder.rs"]
 mod folder;
@@ -11,6 +12,8 @@ mod folder;
 mod fresh;
 #[path = "../common/process.rs"]
 mod process;
+mod programs;
 mod stage;
 mod stored;
+mod two_devices;
 mod whispers;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chat_proto::{Code, DeviceKey, Envelope, SealedLine, Text, Username, feature};
+use chat_proto::{Code, DeviceKey, Envelope, ResumeToken, SealedLine, Text, Username, feature};
 use iocp_chat::client::{
     Error, Event, Events, Session,
     seal::{Identity, Names, Opened, Said, Sealed, seal},
@@ -29,14 +29,18 @@ impl Stage {
 
     /// The owner of an account, with a device whose key is published.
     pub async fn owner(&self, name: &str) -> Person {
-        let identity = Identity::new(&mut rand::rng());
-        let person = self.owner_with(name, identity).await;
-        person.session.publish_key(person.identity.public()).await.expect("published");
+        self.owner_with(name, Identity::new(&mut rand::rng())).await
+    }
+
+    /// The owner of an account, with this device, whose key is published.
+    pub async fn owner_with(&self, name: &str, identity: Identity) -> Person {
+        let person = self.owner_hiding(name, identity).await;
+        person.show().await;
         person
     }
 
-    /// The owner of an account, with this device.
-    pub async fn owner_with(&self, name: &str, identity: Identity) -> Person {
+    /// The owner of an account, with this device, of which the server is not told.
+    pub async fn owner_hiding(&self, name: &str, identity: Identity) -> Person {
         let (session, events) = self.owner_asking(name, feature::SEALED | feature::RESUME).await;
         Person { session, events, identity }
     }
@@ -45,6 +49,22 @@ impl Stage {
 impl Person {
     pub fn name(&self) -> Username {
         Username::parse(&self.session.welcome().name).expect("a name")
+    }
+
+    /// What the session is resumed with.
+    pub fn token(&self) -> ResumeToken {
+        self.session.welcome().resume_token.expect("it was asked for")
+    }
+
+    /// Publishes the key of the device.
+    pub async fn show(&self) {
+        self.session.publish_key(self.identity.public()).await.expect("published");
+    }
+
+    /// Ends the session; the device.
+    pub async fn leave(self) -> Identity {
+        self.session.log_out().await.expect("gone");
+        self.identity
     }
 
     /// What says something to these devices of somebody alone.
@@ -58,7 +78,12 @@ impl Person {
     /// Says something to all devices that somebody has published; whether it is kept.
     pub async fn whisper(&self, to: &str, text: &str) -> Result<bool, Error> {
         let keys: Vec<_> = self.session.keys_of(to).await?.into_iter().map(|entry| entry.key).collect();
-        self.hand(0, to, &self.seal(to, &keys, text)).await
+        self.whisper_to(to, &keys, text).await
+    }
+
+    /// Says something to these devices of somebody; whether it is kept.
+    pub async fn whisper_to(&self, to: &str, devices: &[DeviceKey], text: &str) -> Result<bool, Error> {
+        self.hand(0, to, &self.seal(to, devices, text)).await
     }
 
     /// Sends an envelope; whether it is kept.
@@ -78,6 +103,11 @@ impl Person {
     /// What the next sealed whisper says, by the key that its sender has published.
     pub async fn reads(&mut self) -> String {
         let line = self.next_sealed().await;
+        self.opens(&line).await
+    }
+
+    /// What it says, by the key that its sender has published.
+    pub async fn opens(&self, line: &SealedLine<String>) -> String {
         let keys = self.session.keys_of(&line.sender).await.expect("keys");
         let sealed = Sealed::parse(&line.envelope).expect("a form");
         let sender = Username::parse(&line.sender).expect("a name").key();

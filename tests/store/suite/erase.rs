@@ -56,8 +56,8 @@ async fn an_owners_lines_and_whispers_go_and_those_of_others_stay() {
     let left = kept(&store, 1).await;
     assert_eq!(places(&left), [2, 4, 5, 6].map(|seq| (77, seq)), "an earlier Kim's is not this Kim's");
     assert_eq!(places(&kept(&store, 5).await), [(78, 2)]);
-    assert!(store.whispers().take(kim, 0).await.expect("taken").is_empty());
-    assert_eq!(store.whispers().take(lee, 0).await.expect("taken"), [letter("Park", 7)]);
+    assert!(store.whispers().take(kim, 0, &[]).await.expect("taken").is_empty());
+    assert_eq!(store.whispers().take(lee, 0, &[]).await.expect("taken"), [letter("Park", 7)]);
     let mailboxes = store.whispers().load_mailboxes().await.expect("loaded");
     assert_eq!(
         mailboxes,

@@ -115,7 +115,7 @@ async fn what_is_kept_for_an_account_moves_into_a_mailbox_once_and_back_if_that_
         let kept = store.whispers().keep(kim, &letter(seq), &limits).await.expect("an answer");
         assert_eq!(kept, Keeping::Kept);
     }
-    let move_all = || store.whispers().move_to_mailbox((kim, NOW), true, (7, 2));
+    let move_all = || store.whispers().move_to_mailbox((kim, NOW), &[], (7, 2));
     assert_eq!(move_all().await.expect("moved"), [letter(3), letter(4), letter(5)]);
     assert_eq!(all(&store).await, [mailbox(7, 5, 1..=5)]);
     assert_eq!(move_all().await.expect("an answer"), [], "there is no more");

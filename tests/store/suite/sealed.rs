@@ -1,6 +1,6 @@
 //! The keys of devices, and whispers that are kept as they were sealed.
 
-use chat_proto::DeviceKey;
+use chat_proto::{DeviceKey, Envelope, KeyId};
 use iocp_chat::store::{
     AccountId, Keeping, Letter, LetterLimits, MailboxCut, PublishedKey, Publishing, Role, Store, StoreError,
     StoredMailbox, StoredResume, StoredText,
@@ -34,12 +34,31 @@ fn sealed(bytes: &[u8]) -> Letter {
     Letter { sender: "lee".into(), session: 9, message_id: None, time_ms: NOW, text }
 }
 
+/// An envelope for these devices.
+fn sealed_to(devices: &[u8]) -> Letter {
+    let mut bytes = vec![1, 0, 0, 0, 0, 0, 0, 0, 0, u8::try_from(devices.len()).expect("few")];
+    for device in devices {
+        bytes.extend([*device; KeyId::BYTES]);
+        bytes.extend([0; Envelope::SLOT_BYTES - KeyId::BYTES]);
+    }
+    sealed(&bytes)
+}
+
 fn plain(text: &str) -> Letter {
     Letter { text: text.into(), ..sealed(b"") }
 }
 
 async fn keep(store: &Store, to: AccountId, letter: &Letter) -> Keeping {
     store.whispers().keep(to, letter, &LIMITS).await.expect("an answer")
+}
+
+/// What there is for whoever reads on these devices.
+async fn take(store: &Store, account: AccountId, devices: &[u8]) -> Vec<Letter> {
+    store.whispers().take(account, 0, &ids(devices)).await.expect("taken")
+}
+
+fn ids(devices: &[u8]) -> Vec<KeyId> {
+    devices.iter().map(|device| KeyId::of(&key(*device))).collect()
 }
 
 #[tokio::test]
@@ -110,10 +129,37 @@ async fn what_is_sealed_waits_for_who_reads_it_and_takes_room_as_a_text_does() {
         assert_eq!(keep(&store, kim, letter).await, Keeping::Kept);
     }
     assert_eq!(keep(&store, kim, &sealed(b"0123")).await, Keeping::Full, "twenty bytes are all");
-    assert_eq!(store.whispers().take_plain(kim, 0).await.expect("taken"), [second]);
-    assert!(store.whispers().take_plain(kim, 0).await.expect("taken").is_empty());
-    assert_eq!(store.whispers().take(kim, 0).await.expect("taken"), [first, third]);
-    assert!(store.whispers().take(kim, 0).await.expect("taken").is_empty());
+    assert_eq!(take(&store, kim, &[]).await, [second]);
+    assert!(take(&store, kim, &[]).await.is_empty());
+    assert_eq!(take(&store, kim, &[9]).await, [first, third], "of an unknown form, it may be for any device");
+    assert!(take(&store, kim, &[9]).await.is_empty());
+    store.close().await.expect("closed");
+}
+
+#[tokio::test]
+async fn what_is_sealed_waits_for_a_device_that_it_is_for_as_long_as_that_has_a_key() {
+    let fresh = fresh().await;
+    let store = open(&fresh).await;
+    let (kim, lee) = (member(&store, "kim").await, member(&store, "lee").await);
+    publish(&store, kim, 1, 1).await;
+    publish(&store, kim, 2, 1).await;
+    publish(&store, lee, 3, 1).await;
+    let roomy = LetterLimits { bytes: 9_999, ..LIMITS };
+    let (one, both, two, three) = (sealed_to(&[1]), sealed_to(&[1, 2]), sealed_to(&[2]), sealed_to(&[3]));
+    for letter in [&one, &plain("psst"), &both, &two, &three] {
+        let kept = store.whispers().keep(kim, letter, &roomy).await.expect("an answer");
+        assert_eq!(kept, Keeping::Kept);
+    }
+    store.close().await.expect("closed");
+
+    let store = open(&fresh).await;
+    assert_eq!(take(&store, kim, &[9]).await, [plain("psst"), three], "of kim's devices none has that key");
+    assert!(take(&store, kim, &[9]).await.is_empty());
+    assert_eq!(take(&store, kim, &[2]).await, [both, two]);
+    assert!(take(&store, kim, &[2]).await.is_empty());
+    store.device_keys().remove(kim, &key(1)).await.expect("removed");
+    assert!(take(&store, kim, &[]).await.is_empty());
+    assert_eq!(take(&store, kim, &[2, 9]).await, [one]);
     store.close().await.expect("closed");
 }
 
@@ -136,16 +182,20 @@ async fn what_is_sealed_moves_into_a_mailbox_that_is_read_and_back_if_that_is_in
     let kim = member(&store, "kim").await;
     store.resumes().put(&[StoredResume { account: Some(kim), ..resume(7, "kim") }]).await.expect("stored");
     store.whispers().begin_mailboxes(&[(7, 3)]).await.expect("begun");
-    let (first, second) = (Letter { message_id: Some(5), ..sealed(&[0, 255]) }, plain("psst"));
+    publish(&store, kim, 1, 1).await;
+    let (first, second) = (Letter { message_id: Some(5), ..sealed_to(&[1]) }, plain("psst"));
     for letter in [&first, &second] {
-        assert_eq!(keep(&store, kim, letter).await, Keeping::Kept);
+        let roomy = LetterLimits { bytes: 999, ..LIMITS };
+        let kept = store.whispers().keep(kim, letter, &roomy).await.expect("an answer");
+        assert_eq!(kept, Keeping::Kept);
     }
-    let move_all = async |reads_sealed, head| {
-        let moved = store.whispers().move_to_mailbox((kim, 0), reads_sealed, (7, head)).await;
+    let move_all = async |devices, head| {
+        let moved = store.whispers().move_to_mailbox((kim, 0), &ids(devices), (7, head)).await;
         moved.expect("moved")
     };
-    assert_eq!(move_all(false, 0).await, std::slice::from_ref(&second));
-    assert_eq!(move_all(true, 1).await, std::slice::from_ref(&first));
+    assert_eq!(move_all(&[], 0).await, std::slice::from_ref(&second));
+    assert!(move_all(&[2], 1).await.is_empty());
+    assert_eq!(move_all(&[1], 1).await, std::slice::from_ref(&first));
     let lines = vec![(1, second), (2, first.clone())];
     let mailbox = StoredMailbox { session: 7, epoch: 3, head: 2, lines };
     assert_eq!(store.whispers().load_mailbox(7).await.expect("an answer"), Some(mailbox));
@@ -154,10 +204,10 @@ async fn what_is_sealed_moves_into_a_mailbox_that_is_read_and_back_if_that_is_in
 
     let cut = MailboxCut { session: 7, head: 1, kept_for: Some(kim) };
     store.whispers().cut_mailboxes(&[cut]).await.expect("put right");
-    assert!(store.whispers().take_plain(kim, 0).await.expect("taken").is_empty());
+    assert!(take(&store, kim, &[2]).await.is_empty());
     let sent = &store.whispers().whispered_by(9, 9).await.expect("an answer")[0];
     assert_eq!((sent.message_id, &sent.text, sent.kept), (5, &first.text, true));
-    assert_eq!(store.whispers().take(kim, 0).await.expect("taken"), [first]);
+    assert_eq!(take(&store, kim, &[1]).await, [first]);
     store.close().await.expect("closed");
 }
 
@@ -174,7 +224,7 @@ async fn an_archive_takes_keys_and_what_is_sealed_along() {
     to.import(&mut archive.as_slice()).await.expect("imported");
     assert_eq!(keys_of(&to, "kim").await, [(200, 5), (100, 6)]);
     let there = to.accounts().find("kim").await.expect("an answer").expect("imported").id;
-    assert_eq!(to.whispers().take(there, 0).await.expect("taken"), [sealed(&[0, 255])]);
+    assert_eq!(take(&to, there, &[100]).await, [sealed(&[0, 255])]);
     for store in [from, to] {
         store.close().await.expect("closed");
     }

@@ -20,7 +20,7 @@ async fn keep(store: &Store, to: AccountId, letter: &Letter) -> Keeping {
 }
 
 async fn take(store: &Store, account: AccountId) -> Vec<Letter> {
-    store.whispers().take(account, NOW - LIMITS.age_ms).await.expect("taken")
+    store.whispers().take(account, NOW - LIMITS.age_ms, &[]).await.expect("taken")
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn what_is_too_old_makes_room_and_is_not_delivered() {
     assert_eq!(keep(&store, kim, &at(NOW)).await, Keeping::Kept, "the first is too old by now");
     assert_eq!(take(&store, kim).await, [at(NOW - 99), at(NOW)]);
     assert_eq!(take(&store, lee).await, [at(NOW - 99)]);
-    assert!(store.whispers().take(lee, 0).await.expect("taken").is_empty(), "the old one is gone too");
+    assert!(store.whispers().take(lee, 0, &[]).await.expect("taken").is_empty(), "the old one is gone too");
     keep(&store, kim, &at(NOW)).await;
     assert_eq!(store.whispers().expire(NOW - 1).await.expect("done"), 0);
     assert_eq!(store.whispers().expire(NOW).await.expect("done"), 1);

@@ -5,7 +5,10 @@ use iocp_chat::{config::Durability, stop::StopReason};
 use tokio::time::{Duration, sleep, timeout};
 
 use crate::{
-    common::{Raw, id, quiet, stage::Stage},
+    common::{
+        Raw, id, quiet,
+        stage::{Stage, password},
+    },
     fresh::{Fresh, fresh},
     peer::Peer,
 };
@@ -204,7 +207,7 @@ async fn where_lines_are_stored_before_they_are_answered_so_is_who_came_into_a_r
     config.history.durability = Durability::Full;
     let stage = Stage::at(&fresh.place, &config).await;
     stage.register(&["kim"]).await;
-    let mut kim = stage.owner("kim").await;
+    let mut kim = Peer::log_in_with(&stage.server, "kim", password()).await;
     let lasting = RoomSettings { capacity: 9, flags: room_flag::PERSISTENT, slow_s: 0 };
     let room = kim.create("room", lasting).await.conversation;
     let (lee, ann) = (Peer::log_in(&stage.server, "lee").await, Peer::log_in(&stage.server, "ann").await);

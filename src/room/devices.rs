@@ -68,3 +68,68 @@ impl Subscriber {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{net::Ipv4Addr, sync::Arc};
+
+    use chat_proto::{Role, Username};
+
+    use super::*;
+    use crate::{
+        config::Config,
+        room::{Mailbox, SessionId},
+    };
+
+    const OLD: DeviceKey = DeviceKey([1; 32]);
+    const NEW: DeviceKey = DeviceKey([2; 32]);
+
+    fn lee() -> Subscriber {
+        let (name, mailbox) =
+            (Username::parse("lee").expect("a name"), Mailbox::new(1, Config::default().mailbox));
+        Subscriber::new(SessionId(7), name, Role::User, mailbox)
+    }
+
+    /// An envelope for this device.
+    fn sealed_to(device: &DeviceKey) -> Envelope {
+        let mut bytes = vec![Envelope::FORM];
+        bytes.extend([0; KeyId::BYTES]);
+        bytes.push(1);
+        bytes.extend(KeyId::of(device).0);
+        bytes.extend([0; Envelope::SLOT_BYTES - KeyId::BYTES]);
+        Envelope::new(&bytes).expect("some bytes")
+    }
+
+    #[test]
+    fn nothing_is_handed_over_at_once_before_what_was_kept() {
+        let lee = lee().reading_sealed(true);
+        let [old, new] = [&OLD, &NEW].map(sealed_to);
+        lee.catch_up();
+        assert!(!lee.opens(&old), "the device is not shown");
+        lee.show_device(&OLD);
+        assert!(!lee.opens(&old) && lee.devices() == [KeyId::of(&OLD)], "what was kept comes first");
+        lee.catch_up();
+        lee.show_device(&OLD);
+        assert!(lee.opens(&old) && !lee.opens(&new));
+        lee.show_device(&NEW);
+        assert!(!lee.opens(&old) && !lee.opens(&new), "something may be kept for the other");
+        lee.catch_up();
+        lee.hide_device(&OLD);
+        assert!(!lee.opens(&old) && lee.opens(&new));
+    }
+
+    #[test]
+    fn devices_go_on_with_the_session_unless_it_does_not_read_on_them() {
+        let lee = Arc::new(lee().reading_sealed(true));
+        lee.show_device(&OLD);
+        lee.catch_up();
+        let next = |before: &Arc<Subscriber>, reads_sealed| {
+            let next = before.successor(Ipv4Addr::LOCALHOST.into(), 1).reading_sealed(reads_sealed);
+            assert_eq!(next.reads_sealed(), reads_sealed);
+            Arc::new(next)
+        };
+        assert!(next(&lee, true).opens(&sealed_to(&OLD)));
+        let plain = next(&lee, false);
+        assert!(!plain.opens(&sealed_to(&OLD)) && next(&plain, true).devices().is_empty());
+    }
+}

@@ -7,7 +7,7 @@ use iocp_chat::{
     client::{Event, seal::Identity},
     config::{Config, Durability},
 };
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::{
     common::{heard, next, quiet, stage::Stage},
@@ -136,7 +136,7 @@ async fn what_was_kept_and_what_is_said_meanwhile_come_in_the_order_in_which_the
         let stage = Stage::by(config, &["kim", "lee"]).await;
         let (kim, mut identity) = (stage.owner("kim").await, device());
         let keys = devices(&stage, "lee", &[&identity]).await;
-        for round in 0..10 {
+        for round in 0..15 {
             let say = async |from, to| {
                 for number in from..to {
                     let said = format!("{round}/{number}");
@@ -145,7 +145,12 @@ async fn what_was_kept_and_what_is_said_meanwhile_come_in_the_order_in_which_the
             };
             say(0, BEFORE).await;
             let mut lee = stage.owner_hiding("lee", identity).await;
-            tokio::join!(say(BEFORE, ALL), lee.show());
+            let meanwhile = async {
+                // Another moment each time.
+                sleep(Duration::from_micros(200 * round)).await;
+                say(BEFORE, ALL).await;
+            };
+            tokio::join!(meanwhile, lee.show());
             for number in 0..ALL {
                 assert_eq!(lee.reads().await, format!("kim: {round}/{number}"));
             }

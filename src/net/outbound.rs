@@ -5,9 +5,7 @@ use std::{collections::VecDeque, io::IoSlice, sync::Arc};
 use bytes::{Buf, Bytes};
 use chat_proto::{ErrorCode, LeaveReason, Missed, ServerPacket};
 
-use crate::room::{
-    Attachment, CONTROL_BIT, Control, Hearing, Ignored, Log, MAILBOX_BIT, Membership, Read, Subscriber,
-};
+use crate::room::{Attachment, CONTROL_BIT, Control, Hearing, Ignored, MAILBOX_BIT, Read, Subscriber};
 
 /// Bytes gathered for one write: slices of the logs, not copies. At 64 KiB a hall that is talked to at full speed
 /// costs a third more for each line; more than this would let one fast conversation hold the others up.
@@ -26,7 +24,8 @@ const SHARE_BYTES_MIN: usize = 4 * 1024;
 /// One connection's unsent bytes and cursors. It never waits: the writer asks it what to write.
 pub struct Outbound {
     subscriber: Arc<Subscriber>,
-    cursors: Vec<Cursor>,
+    /// What is read, each from where its member stands.
+    cursors: Vec<Attachment>,
     /// Bits of logs that may have more, and of the control queue.
     ready: u64,
     /// Gathered, not yet written.
@@ -53,13 +52,6 @@ enum Whispers {
     After(u64),
     /// The client has yet to say so. It was told of this one.
     Held { told: u64 },
-}
-
-struct Cursor {
-    bit: u32,
-    log: Arc<Log>,
-    member: Arc<Membership>,
-    seq: u64,
 }
 
 impl Outbound {
@@ -207,8 +199,8 @@ impl Outbound {
                 }
                 self.gather_log(index, GATHER_BYTES);
             }
-            let Cursor { log, member, seq, .. } = &self.cursors[index];
-            let Some(end) = member.end().filter(|end| seq < end) else { break };
+            let Attachment { log, member, .. } = &self.cursors[index];
+            let Some(end) = member.end().filter(|end| member.position() < *end) else { break };
             if log.readable() < end {
                 // Its last lines are still to be stored: it is marked again when they are.
                 self.ready &= !(1 << CONTROL_BIT);
@@ -221,13 +213,14 @@ impl Outbound {
 
     /// Takes what one log has for this reader; its bit stays while there is more.
     fn gather_log(&mut self, index: usize, share: usize) {
-        let Cursor { bit, log, member, seq } = &mut self.cursors[index];
+        let Attachment { bit, log, member } = &self.cursors[index];
+        let seq = member.position();
         let room = (share, GATHER_SLICES.saturating_sub(self.pieces.len()).max(1));
         let (session, ignored) = (self.subscriber.id(), self.ignored.as_deref_mut());
         let mut hearing = Hearing { session, ignored, passed_over: 0 };
-        let (to, more) = match log.read(*seq, &mut hearing, member, room, &mut self.pieces) {
+        let (to, more) = match log.read(seq, &mut hearing, member, room, &mut self.pieces) {
             Read::Lines { cursor, more, .. } => {
-                self.told.0 += cursor - *seq - hearing.passed_over;
+                self.told.0 += cursor - seq - hearing.passed_over;
                 (cursor, more)
             }
             Read::Missed { from, to } => {
@@ -238,8 +231,7 @@ impl Outbound {
                 (to, true)
             }
         };
-        if *seq != to {
-            *seq = to;
+        if seq != to {
             member.advance(to);
         }
         if !more {
@@ -257,11 +249,10 @@ impl Outbound {
         }
     }
 
-    fn attach(&mut self, Attachment { bit, log, member }: Attachment) {
-        let seq = member.position();
-        self.cursors.push(Cursor { bit, log, member, seq });
+    fn attach(&mut self, attachment: Attachment) {
         // What was said since the session came in was marked before anyone here could look.
-        self.ready |= 1 << bit;
+        self.ready |= 1 << attachment.bit;
+        self.cursors.push(attachment);
     }
 
     fn is_full(&self) -> bool {
@@ -318,7 +309,7 @@ mod tests {
     use super::*;
     use crate::{
         config::Bounds,
-        room::{Charter, Hub, LOBBY_BIT, Mailbox, Pace, SessionId},
+        room::{Charter, Hub, LOBBY_BIT, Log, Mailbox, Pace, SessionId},
     };
 
     const ROOM: Bounds = Bounds { lines: 64, bytes: 1 << 20 };

@@ -1,6 +1,9 @@
 //! A session's private log: whispers to it, from anyone, for one reader.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use chat_proto::{Line, MAILBOX, SealedLine, ServerPacket, Text, Username, Words};
 use parking_lot::Mutex;
@@ -19,7 +22,10 @@ pub struct Mailbox {
     bounds: Bounds,
     /// Whispers are stored before they are in it.
     stored_first: bool,
-    state: Mutex<State>,
+    /// It takes no more; what was whispered before is still to be read. Set while `log` is held.
+    closed: AtomicBool,
+    /// Most have none: nobody has whispered yet.
+    log: Mutex<Option<Arc<Log>>>,
 }
 
 /// A whisper in a mailbox.
@@ -63,19 +69,18 @@ impl Whispered {
     }
 }
 
-enum State {
-    /// Nobody has whispered yet, as to most: there is no log.
-    Unused,
-    Used(Arc<Log>),
-    /// What was whispered before is still to be read.
-    Closed(Option<Arc<Log>>),
-}
-
 impl Mailbox {
     /// An open, empty mailbox.
     #[must_use]
     pub fn new(epoch: u64, bounds: Bounds) -> Self {
-        Self { epoch, begun_after: 0, bounds, stored_first: false, state: Mutex::new(State::Unused) }
+        Self {
+            epoch,
+            begun_after: 0,
+            bounds,
+            stored_first: false,
+            closed: AtomicBool::new(false),
+            log: Mutex::new(None),
+        }
     }
 
     /// One that has outlived a process, with what is still known of what was in it: each whisper has the number it had.
@@ -89,7 +94,7 @@ impl Mailbox {
         // However far apart they are: those that it keeps no more need no holes between them.
         let before = before.max(head.saturating_sub(bounds.lines as u64));
         let log = Arc::new(Log::continued(MAILBOX, epoch, before, bounds));
-        *mailbox.state.lock() = State::Used(Arc::clone(&log));
+        *mailbox.log.lock() = Some(Arc::clone(&log));
         for whisper in whispers.iter().filter(|whisper| whisper.seq > before) {
             let Whispered { seq, sender, name, message_id, text, time_ms } = whisper;
             log.skip_to(seq - 1);
@@ -120,20 +125,20 @@ impl Mailbox {
     /// Whether it takes no more.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        matches!(*self.state.lock(), State::Closed(_))
+        self.closed.load(Ordering::Acquire)
     }
 
     /// The last whisper that it keeps no more; 0 while there is none.
     #[must_use]
     pub fn forgotten(&self) -> u64 {
-        let (State::Used(log) | State::Closed(Some(log))) = &*self.state.lock() else { return 0 };
+        let Some(log) = &*self.log.lock() else { return 0 };
         log.oldest() - 1
     }
 
     /// What is in it.
     #[must_use]
     pub fn whispers(&self) -> Vec<Whispered> {
-        let (State::Used(log) | State::Closed(Some(log))) = &*self.state.lock() else { return Vec::new() };
+        let Some(log) = &*self.log.lock() else { return Vec::new() };
         let mut lines = Vec::new();
         log.lines(log.oldest() - 1, usize::MAX, &mut lines);
         lines.iter().filter_map(Whispered::of).collect()
@@ -142,7 +147,7 @@ impl Mailbox {
     /// What the session's writer reads it by, after a whisper it has taken, 0 for none; `None` while nobody has whispered.
     #[must_use]
     pub fn attachment(&self, after: u64) -> Option<Attachment> {
-        let (State::Used(log) | State::Closed(Some(log))) = &*self.state.lock() else { return None };
+        let Some(log) = &*self.log.lock() else { return None };
         let member = Membership::new(after.min(log.head()), Arc::new(Pace::new(|| {})));
         Some(Attachment { bit: MAILBOX_BIT, log: Arc::clone(log), member: Arc::new(member) })
     }
@@ -150,7 +155,7 @@ impl Mailbox {
     /// The last whisper there is; 0 while there is none.
     #[must_use]
     pub fn head(&self) -> u64 {
-        let (State::Used(log) | State::Closed(Some(log))) = &*self.state.lock() else { return 0 };
+        let Some(log) = &*self.log.lock() else { return 0 };
         log.head()
     }
 
@@ -175,40 +180,34 @@ impl Mailbox {
         time_ms: u64,
     ) -> Result<(), Closed> {
         // The log refuses if it is closed before the line is in it.
-        self.log()?.append_line(time_ms, sender, message_id, |head, out| {
+        self.open_log()?.append_line(time_ms, sender, message_id, |head, out| {
             text.encode_line(head, name.as_str(), out);
         })
     }
 
     /// Has a number that no whisper has: it was of one that cannot be handed over.
     fn skip(&self) -> Result<(), Closed> {
-        let log = self.log()?;
+        let log = self.open_log()?;
         log.skip_to(log.head() + 1);
         Ok(())
     }
 
     /// Takes no more.
     pub fn close(&self) {
-        let mut state = self.state.lock();
-        if let State::Used(log) = &*state {
+        let log = self.log.lock();
+        self.closed.store(true, Ordering::Release);
+        if let Some(log) = &*log {
             log.close();
-            *state = State::Closed(Some(Arc::clone(log)));
-        } else if matches!(*state, State::Unused) {
-            *state = State::Closed(None);
         }
     }
 
-    fn log(&self) -> Result<Arc<Log>, Closed> {
-        let mut state = self.state.lock();
-        match &*state {
-            State::Closed(_) => Err(Closed),
-            State::Used(log) => Ok(Arc::clone(log)),
-            State::Unused => {
-                let log = Arc::new(Log::new(MAILBOX, self.epoch, self.bounds));
-                *state = State::Used(Arc::clone(&log));
-                Ok(log)
-            }
+    fn open_log(&self) -> Result<Arc<Log>, Closed> {
+        let mut log = self.log.lock();
+        if self.is_closed() {
+            return Err(Closed);
         }
+        let new = || Arc::new(Log::new(MAILBOX, self.epoch, self.bounds));
+        Ok(Arc::clone(log.get_or_insert_with(new)))
     }
 }
 

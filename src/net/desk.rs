@@ -1,7 +1,13 @@
 //! The reading half of a signed-in connection: takes packets, bounds how fast and how silent the peer may be,
 //! and gets its requests served.
 
-use std::{net::IpAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use chat_proto::{
     Answer, Attach, ClientPacket, ErrorCode, Frame, FrameError, Ping, PingPayload, Refusal, RequestId,
@@ -40,7 +46,14 @@ enum Asked {
 enum Step {
     /// To its end, which may be the connection's.
     Served(Result<(), End>),
-    Waiting(Waiting),
+    /// Few ever wait. Whoever does gets the memory for it then.
+    Waiting(Box<Waiting>),
+}
+
+impl Step {
+    fn waiting(waiting: Waiting) -> Self {
+        Self::Waiting(Box::new(waiting))
+    }
 }
 
 /// What serving a packet waits for.
@@ -50,7 +63,7 @@ enum Waiting {
     /// Room in the inbox, for this.
     Inbox(Command),
     /// A hash, or the database.
-    Slow(Box<(Slot, Slow)>),
+    Slow(Slot, Slow),
     /// All that was asked before to be answered, and then to answer this logout.
     Settled(RequestId),
     /// The end, which the writer brings: nothing more is done.
@@ -61,8 +74,6 @@ enum Waiting {
 pub struct Desk<R> {
     reader: PacketReader<R>,
     session: Session,
-    /// The peer's address.
-    from: IpAddr,
     shared: Arc<Shared>,
     /// What Hello told the peer.
     policy: Arc<Policy>,
@@ -77,13 +88,7 @@ pub struct Desk<R> {
 
 impl<R: AsyncRead + Unpin> Desk<R> {
     /// A desk for one session.
-    pub fn new(
-        reader: PacketReader<R>,
-        session: Session,
-        from: IpAddr,
-        shared: Arc<Shared>,
-        policy: Arc<Policy>,
-    ) -> Self {
+    pub fn new(reader: PacketReader<R>, session: Session, shared: Arc<Shared>, policy: Arc<Policy>) -> Self {
         let now = Instant::now();
         Self {
             chat: TokenBucket::new(policy.rates.chat, now),
@@ -93,7 +98,6 @@ impl<R: AsyncRead + Unpin> Desk<R> {
             pinged: false,
             reader,
             session,
-            from,
             shared,
             policy,
         }
@@ -116,36 +120,45 @@ impl<R: AsyncRead + Unpin> Desk<R> {
 
     /// Serves one packet after the other, in the order they come, until the peer or the server has had enough.
     /// Dropped while it waits, it has either handed a request over or not begun it.
-    pub async fn serve(&mut self, inbox: &Inbox) -> End {
-        let mut alarm = pin!(sleep_until(self.next_deadline()));
-        loop {
-            tokio::select! {
-                // Whoever sends is not silent, and what is half a packet is waited for within `next`.
-                biased;
-                incoming = self.reader.next() => {
-                    let served = match self.take(incoming, inbox) {
-                        Step::Served(served) => served,
-                        // Few ever wait. Whoever does gets the memory for it then.
-                        Step::Waiting(waiting) => Box::pin(self.wait(waiting, inbox)).await,
-                    };
-                    if let Err(end) = served {
-                        return end;
+    ///
+    /// A block and no `async fn`, which would keep its arguments twice for as long as somebody stays.
+    #[expect(clippy::manual_async_fn, reason = "the async fn is larger")]
+    pub fn serve(&mut self, inbox: &Inbox) -> impl Future<Output = End> {
+        async move {
+            let mut alarm = pin!(sleep_until(self.next_deadline()));
+            loop {
+                tokio::select! {
+                    // Whoever sends is not silent, and what is half a packet is waited for within `poll_step`.
+                    biased;
+                    step = poll_fn(|cx| self.poll_step(cx, inbox)) => {
+                        let served = match step {
+                            Step::Served(served) => served,
+                            Step::Waiting(waiting) => Box::pin(self.wait(*waiting, inbox)).await,
+                        };
+                        if let Err(end) = served {
+                            return end;
+                        }
+                        // Later deadlines are found out about when the alarm goes off: that is cheaper than moving
+                        // it with every packet.
+                        let deadline = self.next_deadline();
+                        if deadline < alarm.deadline() {
+                            alarm.as_mut().reset(deadline);
+                        }
                     }
-                    // Later deadlines are found out about when the alarm goes off: that is cheaper than moving
-                    // it with every packet.
-                    let deadline = self.next_deadline();
-                    if deadline < alarm.deadline() {
-                        alarm.as_mut().reset(deadline);
+                    () = alarm.as_mut() => {
+                        if let Err(end) = self.check_time(Instant::now()) {
+                            return end;
+                        }
+                        alarm.as_mut().reset(self.next_deadline());
                     }
-                }
-                () = alarm.as_mut() => {
-                    if let Err(end) = self.check_time(Instant::now()) {
-                        return end;
-                    }
-                    alarm.as_mut().reset(self.next_deadline());
                 }
             }
         }
+    }
+
+    /// Takes what comes next. Here and not in `serve`, which would keep room for it while nothing comes.
+    fn poll_step(&mut self, cx: &mut Context<'_>, inbox: &Inbox) -> Poll<Step> {
+        self.reader.poll_next(cx).map(|incoming| self.take(incoming, inbox))
     }
 
     fn take(&mut self, incoming: Result<Incoming, FrameError>, inbox: &Inbox) -> Step {
@@ -167,13 +180,13 @@ impl<R: AsyncRead + Unpin> Desk<R> {
         self.heard = now;
         self.pinged = false;
         if self.session.subscriber().is_gone() {
-            return Step::Waiting(Waiting::Gone);
+            return Step::waiting(Waiting::Gone);
         }
         self.session.confirm();
         let asked = self.judge(frame, now);
         match self.session.subscriber().try_slot() {
             Some(slot) => self.serve_asked(slot, asked, inbox),
-            None => Step::Waiting(Waiting::Slot(asked)),
+            None => Step::waiting(Waiting::Slot(asked)),
         }
     }
 
@@ -213,17 +226,17 @@ impl<R: AsyncRead + Unpin> Desk<R> {
             Next::Done => Step::Served(Ok(())),
             Next::Ask(command) => match inbox.try_send(command) {
                 Ok(()) => Step::Served(Ok(())),
-                Err(TrySendError::Full(command)) => Step::Waiting(Waiting::Inbox(command)),
+                Err(TrySendError::Full(command)) => Step::waiting(Waiting::Inbox(command)),
                 Err(TrySendError::Closed(_)) => Step::Served(Err(INBOX_CLOSED)),
             },
-            Next::Wait(slot, request) => Step::Waiting(Waiting::Slow(Box::new((slot, request)))),
+            Next::Wait(slot, request) => Step::waiting(Waiting::Slow(slot, request)),
             Next::Refused(code) => Step::Served(self.count(code)),
             Next::Excused(code) => {
                 self.shared.metrics.reject(code);
                 Step::Served(Ok(()))
             }
             Next::NotNow(slot, code) => Step::Served(self.refuse(slot, kind, id, Refusal::new(code))),
-            Next::LogOut(id) => Step::Waiting(Waiting::Settled(id)),
+            Next::LogOut(id) => Step::waiting(Waiting::Settled(id)),
         }
     }
 
@@ -239,10 +252,7 @@ impl<R: AsyncRead + Unpin> Desk<R> {
                 Waiting::Inbox(command) => {
                     return inbox.send(command).await.map_err(|_| INBOX_CLOSED);
                 }
-                Waiting::Slow(asked) => {
-                    let (slot, request) = *asked;
-                    return self.serve_slow(slot, request, inbox).await;
-                }
+                Waiting::Slow(slot, request) => return self.serve_slow(slot, request, inbox).await,
                 Waiting::Settled(id) => {
                     let subscriber = self.session.subscriber();
                     // In order: what was asked before is answered before.
@@ -253,7 +263,7 @@ impl<R: AsyncRead + Unpin> Desk<R> {
             };
             match step {
                 Step::Served(served) => return served,
-                Step::Waiting(next) => waiting = next,
+                Step::Waiting(next) => waiting = *next,
             }
         }
     }
@@ -270,7 +280,7 @@ impl<R: AsyncRead + Unpin> Desk<R> {
                 (ServerPacket::HistoryAnswer(Answer { id: request.id, outcome }), refusal)
             }
             Slow::ChangePassword(request) => {
-                let outcome = doorkeeper.change_password(&self.session, &request, self.from).await;
+                let outcome = doorkeeper.change_password(&self.session, &request).await;
                 (ServerPacket::ChangePasswordAnswer(Answer { id: request.id, outcome }), outcome.err())
             }
             Slow::Moderate(request) => {

@@ -60,23 +60,25 @@ impl<S: Transport> Member<S> {
                 policy.timeouts.write,
                 Arc::clone(&shared.metrics),
             ),
-            desk: Desk::new(reader, session, about.peer.ip(), shared, policy),
+            desk: Desk::new(reader, session, shared, policy),
             about,
         }
     }
 
-    /// Serves the session to its end.
-    pub async fn serve(&mut self, inbox: Inbox, reading: TaskTrackerToken) -> End {
+    /// Serves the session to its end. A block and no `async fn`, as [`Desk::serve`].
+    pub fn serve(&mut self, inbox: Inbox, reading: TaskTrackerToken) -> impl Future<Output = End> {
         let stop = self.desk.shared().stop.clone();
-        let end = tokio::select! {
-            // Each of them is the end of this, and until then all are polled.
-            biased;
-            end = self.desk.serve(&inbox) => end,
-            end = self.writer.run() => end,
-            () = stop.cancelled() => End::Stopping,
-        };
-        drop((inbox, reading));
-        if matches!(end, End::Stopping) { Box::pin(self.stop()).await } else { end }
+        async move {
+            let end = tokio::select! {
+                // Each of them is the end of this, and until then all are polled.
+                biased;
+                end = self.desk.serve(&inbox) => end,
+                end = self.writer.run() => end,
+                () = stop.cancelled() => End::Stopping,
+            };
+            drop((inbox, reading));
+            if matches!(end, End::Stopping) { Box::pin(self.stop()).await } else { end }
+        }
     }
 
     /// Reads no more, and writes on until all that was read anywhere is in the logs.

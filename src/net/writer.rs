@@ -37,19 +37,25 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
     }
 
     /// Writes whatever has news, until the transport fails or the session is closed from outside.
-    pub async fn run(&mut self) -> End {
-        loop {
-            let marked = if self.outbound.has_more() {
-                self.outbound.subscriber().take_ready()
-            } else {
-                poll_fn(|cx| self.outbound.subscriber().poll_ready(cx)).await
-            };
-            self.outbound.gather(marked);
-            if let Err(end) = self.flush().await {
-                return end;
-            }
-            if let Some((code, reason)) = self.outbound.closed() {
-                return End::Closed(code, reason);
+    ///
+    /// A block and no `async fn`, which would keep its argument twice for as long as somebody stays; so is
+    /// [`flush`](Self::flush).
+    #[expect(clippy::manual_async_fn, reason = "the async fn is larger")]
+    pub fn run(&mut self) -> impl Future<Output = End> {
+        async move {
+            loop {
+                let marked = if self.outbound.has_more() {
+                    self.outbound.subscriber().take_ready()
+                } else {
+                    poll_fn(|cx| self.outbound.subscriber().poll_ready(cx)).await
+                };
+                self.outbound.gather(marked);
+                if let Err(end) = self.flush().await {
+                    return end;
+                }
+                if let Some((code, reason)) = self.outbound.closed() {
+                    return End::Closed(code, reason);
+                }
             }
         }
     }
@@ -91,21 +97,24 @@ impl<W: AsyncWrite + Unpin> Writer<W> {
         self.socket
     }
 
-    async fn flush(&mut self) -> Result<(), End> {
-        loop {
-            let written = match poll_fn(|cx| Poll::Ready(self.poll_write(cx))).await {
-                Poll::Ready(written) => written,
-                // Few are ever blocked. Whoever is gets the memory for it then.
-                Poll::Pending => Box::pin(self.write_in_time()).await?,
-            };
-            match written {
-                Ok(None) => return Ok(()),
-                Ok(Some(0)) => return Err(End::Broken(io::ErrorKind::WriteZero.into())),
-                Ok(Some(count)) => {
-                    self.outbound.advance(count);
-                    self.count(count);
+    #[expect(clippy::manual_async_fn, reason = "the async fn is larger")]
+    fn flush(&mut self) -> impl Future<Output = Result<(), End>> {
+        async move {
+            loop {
+                let written = match poll_fn(|cx| Poll::Ready(self.poll_write(cx))).await {
+                    Poll::Ready(written) => written,
+                    // Few are ever blocked. Whoever is gets the memory for it then.
+                    Poll::Pending => Box::pin(self.write_in_time()).await?,
+                };
+                match written {
+                    Ok(None) => return Ok(()),
+                    Ok(Some(0)) => return Err(End::Broken(io::ErrorKind::WriteZero.into())),
+                    Ok(Some(count)) => {
+                        self.outbound.advance(count);
+                        self.count(count);
+                    }
+                    Err(error) => return Err(End::Broken(error)),
                 }
-                Err(error) => return Err(End::Broken(error)),
             }
         }
     }

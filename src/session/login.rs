@@ -257,7 +257,7 @@ impl Doorkeeper {
             }
             return Err(Refusal::new(code));
         }
-        let mut session = Session::new(forms, subscriber, Arc::clone(&self.registry), departure, account);
+        let mut session = Session::new(subscriber, Arc::clone(&self.registry), departure, account);
         let mut grant = None;
         if let Some((family, token)) = opened {
             session = session.resumable_by(family, &token, &self.families);
@@ -270,11 +270,11 @@ impl Doorkeeper {
         let slot = session.subscriber().slot().await;
         inbox.send(Command::Enter { slot, request, grant }).await.map_err(|_| shutting_down())?;
         // Once more: whoever has been banned meanwhile was looked for before they could be found here.
-        if let Err(refusal) = self.check_bans(&session.forms, from, now) {
+        if let Err(refusal) = self.check_bans(&forms, from, now) {
             session.leave(LeaveReason::Lost);
             return Err(refusal);
         }
-        session.subscriber().mute_until(self.bans.muted_until(&session.forms.key, now));
+        session.subscriber().mute_until(self.bans.muted_until(&forms.key, now));
         if let Some(account) = account {
             // What cannot be read now is handed over the next time.
             let _ = self.hand_over_letters(account, session.subscriber(), now).await;
@@ -354,11 +354,11 @@ impl Doorkeeper {
         &self,
         session: &Session,
         request: &ChangePassword<Credential>,
-        from: IpAddr,
     ) -> Result<(), Refusal> {
+        let subscriber = session.subscriber();
         match &self.accounts {
-            Some(accounts) if session.subscriber().role() != Role::Guest => {
-                accounts.change_password(session.subscriber().name(), request, from).await?;
+            Some(accounts) if subscriber.role() != Role::Guest => {
+                accounts.change_password(subscriber.name(), request, subscriber.address()).await?;
                 // Whoever has a token of another session may know the old one.
                 if let Some(account) = session.account() {
                     self.families.end_account(account, session.family());

@@ -124,10 +124,10 @@ impl Doorkeeper {
                 None => anew = Some(self.begin_anew(whose, sealed, from, now).await?),
             }
         };
-        let session = Session::new(forms, subscriber, Arc::clone(self.registry()), departure, whose.account)
+        let session = Session::new(subscriber, Arc::clone(self.registry()), departure, whose.account)
             .resumable_by(*family, next, self.families());
         drop(unclaimed);
-        session.subscriber().mute_until(self.bans().muted_until(&session.forms.key, now));
+        session.subscriber().mute_until(self.bans().muted_until(&forms.key, now));
         let slot = session.subscriber().try_slot().expect("nobody has asked anything by it");
         entrance.send(Command::Resume { slot, request, grant: Box::new(self.grant_of(*next)) });
         if let Some(account) = whose.account {

@@ -79,7 +79,7 @@ impl Doorkeeper {
             self.families().end(family, Ending::Void);
             return None;
         };
-        let session = Session::new(forms, subscriber, Arc::clone(self.registry()), departure, account);
+        let session = Session::new(subscriber, Arc::clone(self.registry()), departure, account);
         Some(session.resumable_from(family, self.families()))
     }
 

@@ -17,7 +17,6 @@ use crate::{
 /// A signed-in session, as one connection has it. Dropping it, for whatever reason, frees its name, closes its mailbox
 /// and takes it out of every room; unless another connection goes on with it.
 pub struct Session {
-    pub(super) forms: NameForms,
     subscriber: Arc<Subscriber>,
     registry: Arc<SessionRegistry>,
     /// Room in the inbox for the departure, reserved at login: a full inbox leaves no ghost in a room.
@@ -42,14 +41,12 @@ struct Resumable {
 
 impl Session {
     pub(super) fn new(
-        forms: NameForms,
         subscriber: Arc<Subscriber>,
         registry: Arc<SessionRegistry>,
         departure: OwnedPermit<Command>,
         account: Option<AccountId>,
     ) -> Self {
         Self {
-            forms,
             subscriber,
             registry,
             departure: Some(departure),
@@ -143,7 +140,9 @@ impl Drop for Session {
         if self.subscriber.is_succeeded() {
             return;
         }
-        let ours = self.registry.release(&self.forms, &self.subscriber);
+        // Made again from the name, which takes a microsecond: kept, they would be two more strings of each session.
+        let forms = NameForms::of(self.subscriber.name());
+        let ours = self.registry.release(&forms, &self.subscriber);
         if !ours && self.subscriber.is_succeeded() {
             // Another connection took it over just now.
             return;

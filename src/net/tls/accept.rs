@@ -170,6 +170,6 @@ mod tests {
     #[test]
     fn a_connection_over_tls_holds_no_memory_for_the_handshake_that_is_over() {
         let bytes = future_bytes(serve_tls::<TcpStream>);
-        assert!(bytes <= 672, "the future of a connection has {bytes} bytes");
+        assert!(bytes <= 552, "the future of a connection has {bytes} bytes");
     }
 }

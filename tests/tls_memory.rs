@@ -70,8 +70,9 @@ static ALLOCATOR: Counting = Counting;
 
 const MEMBERS: i64 = 100;
 
-/// Bytes of a member without TLS, with its share of tables and of what the lobby keeps: it is 2,427.
-const MEMBER_BYTES_MAX: i64 = 2_500;
+/// Bytes of a member without TLS, with its share of tables and of what the lobby keeps, by the hashes of names some more or
+/// fewer: it is about 2,440 on Linux, and 2,500 to 2,600 on Windows.
+const MEMBER_BYTES_MAX: i64 = if cfg!(windows) { 2_816 } else { 2_560 };
 
 /// Bytes beside what a connection without TLS holds: keys of both directions, and the state of the library.
 const TLS_BYTES_MAX: i64 = 5 * 1024;

@@ -1,14 +1,17 @@
 //! Accounts, as the people who have them meet them: registering, logging in, being kept out.
 
 mod common;
+#[path = "common/folder.rs"]
+mod folder;
 
-use std::{net::IpAddr, path::Path, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use chat_proto::{
     ClientPacket, Credential, ErrorCode, Login, Refusal, Role, ServerPacket, Username,
     limits::GUEST_REFUSALS_MAX, way_in,
 };
 use common::{Raw, hello, id, next, quiet, stage::CHEAP};
+use folder::Folder;
 use iocp_chat::{
     client::{Client, Error, Event, Events, Session},
     config::{Config, HashingConfig, Registration, SecondLogin},
@@ -108,10 +111,8 @@ fn code(error: &Error) -> ErrorCode {
 
 #[tokio::test]
 async fn who_registers_can_log_in_after_a_restart_and_is_shown_as_they_typed_it() {
-    let folder = std::env::temp_dir().join(format!("iocp-chat-accounts-{}", std::process::id()));
-    // Of a test that could not take it away, and whose process had the same number.
-    let _ = std::fs::remove_dir_all(&folder);
-    let place = Place::in_folder(Path::new(&folder)).expect("a path");
+    let folder = Folder::new("chat accounts");
+    let place = Place::in_folder(&folder).expect("a path");
     let stage = Stage::at(&cheap(), &place).await;
     assert_eq!(
         stage.register("김 Chul".replace(' ', "").as_str(), "correct horse").await,
@@ -123,8 +124,6 @@ async fn who_registers_can_log_in_after_a_restart_and_is_shown_as_they_typed_it(
     assert_eq!(session.welcome().name, "김Chul");
     assert_eq!(session.welcome().role, Role::User as u16);
     stage.stop().await;
-    // Only the folder for such things: Windows may keep it for a while.
-    let _ = std::fs::remove_dir_all(&folder);
 }
 
 #[tokio::test]

@@ -49,7 +49,8 @@ impl std::ops::Deref for Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // A process that was killed may still be closing, and Windows keeps what is open.
+        // A process that was killed, or connections, may still be closing, and Windows keeps what is open: it is only the
+        // folder for such things.
         let _ = fs::remove_dir_all(&self.0);
     }
 }

@@ -2,6 +2,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/folder.rs"]
+mod folder;
 #[path = "../store/fresh.rs"]
 #[allow(dead_code, reason = "the tests of the store use all of it")]
 mod fresh;

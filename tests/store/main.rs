@@ -1,7 +1,10 @@
 //! The store on SQLite: the suite that every database passes, and what only a file can suffer.
 
 mod files;
+#[path = "../common/folder.rs"]
+mod folder;
 mod fresh;
 mod suite;
 
-use fresh::{Folder, Fresh, fresh};
+use folder::Folder;
+use fresh::{Fresh, fresh};

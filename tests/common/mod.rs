@@ -12,7 +12,7 @@ use chat_proto::{
 };
 use iocp_chat::{
     client::{Client, Event, Events, Session, Timeouts},
-    config::{Config, Rate},
+    config::{Config, Durability, Rate},
     server::Server,
 };
 use tokio::{
@@ -40,6 +40,13 @@ pub fn unthrottled() -> Config {
 pub fn quiet() -> Config {
     let mut config = unthrottled();
     config.limits.notice_members = 0;
+    config
+}
+
+/// As [`quiet`], and lines are stored before they are answered.
+pub fn full() -> Config {
+    let mut config = quiet();
+    config.history.durability = Durability::Full;
     config
 }
 

@@ -15,7 +15,7 @@ use iocp_chat::{
 };
 use tokio::io::DuplexStream;
 
-use crate::common::{Raw, hello, id, quiet, serve};
+use crate::common::{Raw, full, hello, id, quiet, serve};
 
 const BEFORE: u16 = 0;
 const AFTER: u16 = 1;
@@ -221,8 +221,6 @@ async fn a_hello_tells_what_an_answer_means() {
 
 #[tokio::test]
 async fn lines_are_not_stored_first_where_nothing_is_kept() {
-    let mut config = quiet();
-    config.history.durability = Durability::Full;
-    let refused = Server::start(&config, Vec::new(), None).err().expect("refused").to_string();
+    let refused = Server::start(&full(), Vec::new(), None).err().expect("refused").to_string();
     assert!(refused.contains("history.durability"), "{refused}");
 }

@@ -1,12 +1,12 @@
 //! Sessions that go on over a restart of the server, as a clean stop or a broken one leaves them.
 
 use chat_proto::{ClientPacket, ErrorCode, LOBBY, Presence, Resume, RoomSettings, UNKNOWN_END, room_flag};
-use iocp_chat::{config::Durability, stop::StopReason};
+use iocp_chat::stop::StopReason;
 use tokio::time::{Duration, sleep, timeout};
 
 use crate::{
     common::{
-        Raw, id, quiet,
+        Raw, full, id, quiet,
         stage::{Stage, password},
     },
     fresh::{Fresh, fresh},
@@ -178,8 +178,7 @@ async fn after_a_broken_stop_the_epoch_is_another_and_nothing_is_passed_over_in_
 #[tokio::test]
 async fn where_lines_are_stored_before_they_are_answered_a_broken_stop_loses_nothing() {
     let fresh = fresh().await;
-    let mut config = quiet();
-    config.history.durability = Durability::Full;
+    let config = full();
     let stage = Stage::at(&fresh.place, &config).await;
     let (mut lee, kim) = (Peer::log_in(&stage.server, "lee").await, Peer::log_in(&stage.server, "kim").await);
     let (token, his, lobby) = (kim.token(), lee.token(), kim.lobby());
@@ -203,8 +202,7 @@ async fn where_lines_are_stored_before_they_are_answered_a_broken_stop_loses_not
 #[tokio::test]
 async fn where_lines_are_stored_before_they_are_answered_so_is_who_came_into_a_room_and_who_left_it() {
     let fresh = fresh().await;
-    let mut config = quiet();
-    config.history.durability = Durability::Full;
+    let config = full();
     let stage = Stage::at(&fresh.place, &config).await;
     stage.register(&["kim"]).await;
     let mut kim = Peer::log_in_with(&stage.server, "kim", password()).await;

@@ -4,26 +4,20 @@ use std::time::Duration;
 
 use chat_proto::{ErrorCode, UNKNOWN_END};
 use iocp_chat::{
-    config::{Config, Durability},
+    config::Config,
     store::{AuditEntry, OPERATOR, Person},
 };
 use tokio::time::sleep;
 
 use crate::{
     common::{
-        Raw, quiet,
+        Raw, full, quiet,
         stage::{Stage, password},
     },
     fresh::fresh,
     peer::{Peer, patient},
     restart::after,
 };
-
-fn full() -> Config {
-    let mut config = quiet();
-    config.history.durability = Durability::Full;
-    config
-}
 
 #[tokio::test]
 async fn an_answered_whisper_outlives_a_broken_stop_and_comes_once_under_its_number() {

@@ -5,23 +5,19 @@ use std::time::Duration;
 use chat_proto::{DeviceKey, ErrorCode, feature};
 use iocp_chat::{
     client::{Event, seal::Identity},
-    config::{Config, Durability},
+    config::Config,
 };
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    common::{heard, next, quiet, stage::Stage},
+    common::{full, heard, next, quiet, stage::Stage},
     fresh::fresh,
     stage::{Person, refused},
 };
 
 /// Whispers may be stored before they are heard, or not.
 fn both() -> [Config; 2] {
-    [Durability::Process, Durability::Full].map(|durability| {
-        let mut config = quiet();
-        config.history.durability = durability;
-        config
-    })
+    [quiet(), full()]
 }
 
 /// The keys of devices that somebody has been seen on and left again.

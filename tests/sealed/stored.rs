@@ -1,22 +1,13 @@
 //! Sealed whispers that are stored before they are answered, as plain ones are.
 
 use chat_proto::{Envelope, ErrorCode, feature};
-use iocp_chat::{
-    config::{Config, Durability},
-    store::StoredText,
-};
+use iocp_chat::store::StoredText;
 
 use crate::{
-    common::{heard, quiet, stage::Stage},
+    common::{full, heard, stage::Stage},
     fresh::fresh,
     stage::{Person, refused},
 };
-
-fn full() -> Config {
-    let mut config = quiet();
-    config.history.durability = Durability::Full;
-    config
-}
 
 fn envelope(bytes: &[u8]) -> Envelope {
     Envelope::new(bytes).expect("some bytes")
